@@ -1,0 +1,9 @@
+// Tests run on the compiled output: worker threads, the command line and jest then all execute the same files.
+export default {
+  rootDir: '.',
+  testMatch: ['<rootDir>/dist/test/**/*.test.js'],
+  testPathIgnorePatterns: ['/node_modules/'],
+  transform: {},
+  testTimeout: 120_000,
+  workerIdleMemoryLimit: '1GB',
+};

@@ -1,0 +1,185 @@
+/** The manifest: what is signed. Canonical JSON in the head; every other byte of the image is bound to it by digests. */
+import { decodeCanonicalJson, encodeCanonicalJson, type JsonValue } from '../bytes/canonical-json.js';
+import { ThawfsError } from '../errors.js';
+import { BLOCK_SIZE, KiB, MiB } from '../units.js';
+
+/** DSSE payload type of the manifest. */
+export const MANIFEST_TYPE = 'application/vnd.thawfs.manifest.v1+json';
+/** Largest manifest a reader accepts, bytes. */
+export const MANIFEST_MAX_SIZE = 16 * KiB;
+
+export interface Manifest {
+  readonly formatVersion: 1;
+  /** Name of the image family; `sequence` counts within it. */
+  readonly name: string;
+  /** Version for people. */
+  readonly label?: string;
+  /** Rises with every release; a reader refuses a lower one than it has seen. */
+  readonly sequence: number;
+  /** Seconds since 1970 after which readers refuse the image. */
+  readonly expires?: number;
+  /** Of the file system and of the verity superblock, lowercase with hyphens. */
+  readonly uuid: string;
+  /** The raw image that the chunk frames decompress to. */
+  readonly raw: { readonly size: number; readonly fileSystem: 'ext4'; readonly fileSystemSize: number };
+  readonly verity: {
+    readonly algorithm: 'sha256';
+    readonly blockSize: 4096;
+    /** Lowercase hex, empty = none. */
+    readonly salt: string;
+    readonly dataBlocks: number;
+    /** Byte offset of the verity superblock in the raw image. */
+    readonly hashOffset: number;
+    readonly rootHash: string;
+  };
+  readonly index: {
+    /** Raw bytes per chunk; the last chunk may be shorter. */
+    readonly chunkSize: number;
+    readonly chunkCount: number;
+    /** Digest of the root page. */
+    readonly rootDigest: string;
+  };
+  readonly codec: { readonly name: 'zstd'; readonly level: number; readonly implementation: string };
+  /** Root hash of the image this one was laid out on. */
+  readonly base?: string;
+  /** Free facts about the build: tool and version. */
+  readonly provenance: { readonly [key: string]: string };
+}
+
+export function encodeManifest(manifest: Manifest): Uint8Array {
+  return encodeCanonicalJson(manifest as unknown as JsonValue);
+}
+
+/**
+ * Strict: unknown fields, wrong types, sizes that contradict each other are refused.
+ *
+ * @throws BAD_FIELD, VERSION_UNSUPPORTED, LIMIT_EXCEEDED
+ */
+export function decodeManifest(bytes: Uint8Array): Manifest {
+  if (bytes.length > MANIFEST_MAX_SIZE) {
+    throw new ThawfsError('LIMIT_EXCEEDED', `manifest: ${bytes.length} bytes, at most ${MANIFEST_MAX_SIZE} are allowed`, { detail: { record: 'manifest', size: bytes.length } });
+  }
+  const top = new Fields(decodeCanonicalJson(bytes, 'manifest'), 'manifest');
+  const formatVersion = top.integer('formatVersion', 0);
+  if (formatVersion !== 1) {
+    throw new ThawfsError('VERSION_UNSUPPORTED', `manifest: format version ${formatVersion}, this program reads version 1`, {
+      detail: { version: formatVersion }, suggestion: 'Use a newer thawfs.',
+    });
+  }
+  const raw = top.record('raw');
+  const verity = top.record('verity');
+  const index = top.record('index');
+  const codec = top.record('codec');
+  const provenance = top.record('provenance');
+  const manifest: Manifest = {
+    formatVersion,
+    name: top.text('name', /^[^\x00-\x1f\x7f]{1,255}$/), // eslint-disable-line no-control-regex -- control characters are what is refused
+    ...top.optional('label', () => top.text('label', /^[^\x00-\x1f\x7f]{0,255}$/)), // eslint-disable-line no-control-regex
+    sequence: top.integer('sequence', 0),
+    ...top.optional('expires', () => top.integer('expires', 0)),
+    uuid: top.text('uuid', /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/),
+    raw: {
+      size: raw.integer('size', BLOCK_SIZE),
+      fileSystem: raw.text('fileSystem', /^ext4$/) as 'ext4',
+      fileSystemSize: raw.integer('fileSystemSize', BLOCK_SIZE),
+    },
+    verity: {
+      algorithm: verity.text('algorithm', /^sha256$/) as 'sha256',
+      blockSize: verity.exactly('blockSize', 4096),
+      salt: verity.text('salt', /^(?:[0-9a-f]{2}){0,256}$/),
+      dataBlocks: verity.integer('dataBlocks', 1),
+      hashOffset: verity.integer('hashOffset', BLOCK_SIZE),
+      rootHash: verity.text('rootHash', /^[0-9a-f]{64}$/),
+    },
+    index: {
+      chunkSize: index.integer('chunkSize', 16 * KiB, MiB),
+      chunkCount: index.integer('chunkCount', 1),
+      rootDigest: index.text('rootDigest', /^[0-9a-f]{64}$/),
+    },
+    codec: {
+      name: codec.text('name', /^zstd$/) as 'zstd',
+      level: codec.integer('level', 1, 22),
+      implementation: codec.text('implementation', /^[\x20-\x7e]{1,100}$/),
+    },
+    ...top.optional('base', () => top.text('base', /^[0-9a-f]{64}$/)),
+    provenance: provenance.texts(),
+  };
+  for (const fields of [top, raw, verity, index, codec]) fields.refuseOthers();
+  const { raw: image, verity: tree, index: { chunkSize, chunkCount } } = manifest;
+  consistent(image.fileSystemSize % BLOCK_SIZE === 0 && tree.dataBlocks === image.fileSystemSize / BLOCK_SIZE, 'verity.dataBlocks');
+  consistent(tree.hashOffset === image.fileSystemSize, 'verity.hashOffset');
+  consistent(image.size === image.fileSystemSize + BLOCK_SIZE + hashTreeSize(tree.dataBlocks), 'raw.size');
+  consistent(Number.isInteger(Math.log2(chunkSize)), 'index.chunkSize');
+  consistent(chunkCount === Math.ceil(image.size / chunkSize), 'index.chunkCount');
+  return manifest;
+}
+
+/** @returns bytes of the dm-verity hash tree over `dataBlocks` blocks: 128 SHA-256 digests per 4096-byte hash block, at least one block. */
+export function hashTreeSize(dataBlocks: number): number {
+  let blocks = 0;
+  let level = dataBlocks;
+  do {
+    level = Math.ceil(level / 128);
+    blocks += level;
+  } while (level > 1);
+  return blocks * BLOCK_SIZE;
+}
+
+function consistent(holds: boolean, field: string): void {
+  if (!holds) throw new ThawfsError('BAD_FIELD', `manifest.${field}: contradicts the other sizes`, { detail: { record: 'manifest', field } });
+}
+
+/** Reads a JSON object field by field, and knows which fields nobody asked for. */
+class Fields {
+  private readonly left: Map<string, JsonValue>;
+
+  constructor(value: JsonValue | undefined, private readonly label: string) {
+    if (value === null || typeof value !== 'object' || Array.isArray(value)) throw this.bad('', 'an object');
+    this.left = new Map(Object.entries(value as Record<string, JsonValue>));
+  }
+
+  integer(field: string, least: number, most = Number.MAX_SAFE_INTEGER): number {
+    const value = this.take(field);
+    if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < least || value > most) throw this.bad(field, `an integer from ${least} to ${most}`);
+    return value;
+  }
+
+  exactly<N extends number>(field: string, wanted: N): N {
+    this.integer(field, wanted, wanted);
+    return wanted;
+  }
+
+  text(field: string, pattern: RegExp): string {
+    const value = this.take(field);
+    if (typeof value !== 'string' || !pattern.test(value)) throw this.bad(field, `text like ${pattern.source}`);
+    return value;
+  }
+
+  record(field: string): Fields {
+    return new Fields(this.take(field), `${this.label}.${field}`);
+  }
+
+  texts(): Record<string, string> {
+    return Object.fromEntries([...this.left.keys()].sort().map((key) => [key, this.text(key, /^[^\x00-\x1f\x7f]{0,1000}$/)])); // eslint-disable-line no-control-regex
+  }
+
+  optional<K extends string, V>(field: K, read: () => V): { [P in K]?: V } {
+    return this.left.has(field) ? { [field]: read() } as { [P in K]?: V } : {};
+  }
+
+  refuseOthers(): void {
+    const [other] = this.left.keys();
+    if (other !== undefined) throw this.bad(other, 'no such field');
+  }
+
+  private take(field: string): JsonValue | undefined {
+    const value = this.left.get(field);
+    this.left.delete(field);
+    return value;
+  }
+
+  private bad(field: string, expected: string): ThawfsError {
+    const place = field === '' ? this.label : `${this.label}.${field}`;
+    return new ThawfsError('BAD_FIELD', `${place}: expected ${expected}`, { detail: { record: this.label, field } });
+  }
+}
