@@ -77,7 +77,7 @@ export function reserved(size: number): Coder<void> {
   return { size, decode: () => undefined, encode: (view, at) => { raw(view, at, size).fill(0); } };
 }
 
-export type Row = readonly [offset: number, name: string, coder: Coder<never> | Coder<unknown>, note?: string];
+export type Row = readonly [offset: number, name: string, coder: Coder<unknown>, note?: string];
 
 type FieldNames<R extends readonly Row[]> = { [K in keyof R]: R[K] extends readonly [number, infer N, infer C, ...unknown[]] ? (C extends Coder<infer T> ? ([T] extends [void] ? never : N) : never) : never }[number];
 type FieldType<R extends readonly Row[], Name> = { [K in keyof R]: R[K] extends readonly [number, Name, infer C, ...unknown[]] ? (C extends Coder<infer T> ? T : never) : never }[number];
@@ -113,7 +113,7 @@ export function struct<const R extends readonly Row[]>(name: string, size: numbe
     expected += coder.size;
   }
   if (expected !== size) throw new Error(`${name}: fields end at ${expected}, declared size is ${size}`);
-  const plain = rows.map(([offset, field, coder]) => ({ offset, field, coder: coder }));
+  const plain = rows.map(([offset, field, coder]) => ({ offset, field, coder }));
   const values = plain.filter(({ coder }) => !isPadding(coder));
   const mustBeZero = plain.filter(({ coder }) => coder.strictZero);
 
