@@ -19,7 +19,7 @@ export function loadLibrary(names: readonly string[]): NativeLibrary | undefined
   for (const name of names) {
     try {
       const library = koffi.load(name);
-      return { declare: (declaration) => library.func(declaration) as unknown as NativeFunction };
+      return { declare: (declaration) => library.func(declaration) };
     } catch {
       // Not there under this name: try the next.
     }
@@ -34,5 +34,5 @@ export function lastErrno(): number {
 
 /** @returns the address of a buffer's memory, for structures that point to others. Keep the buffer referenced while it is in use. */
 export function addressOf(buffer: Uint8Array): bigint {
-  return BigInt(koffi.address(buffer) as bigint | number);
+  return koffi.address(buffer);
 }
