@@ -1,5 +1,6 @@
 /** The manifest: what is signed. Canonical JSON in the head; every other byte of the image is bound to it by digests. */
 import { decodeCanonicalJson, encodeCanonicalJson, type JsonValue } from '../bytes/canonical-json.js';
+import { JsonFields } from '../bytes/json-fields.js';
 import { ThawfsError } from '../errors.js';
 import { BLOCK_SIZE, KiB, MiB } from '../units.js';
 
@@ -59,7 +60,7 @@ export function decodeManifest(bytes: Uint8Array): Manifest {
   if (bytes.length > MANIFEST_MAX_SIZE) {
     throw new ThawfsError('LIMIT_EXCEEDED', `manifest: ${bytes.length} bytes, at most ${MANIFEST_MAX_SIZE} are allowed`, { detail: { record: 'manifest', size: bytes.length } });
   }
-  const top = new Fields(decodeCanonicalJson(bytes, 'manifest'), 'manifest');
+  const top = new JsonFields(decodeCanonicalJson(bytes, 'manifest'), 'manifest');
   const formatVersion = top.integer('formatVersion', 0);
   if (formatVersion !== 1) {
     throw new ThawfsError('VERSION_UNSUPPORTED', `manifest: format version ${formatVersion}, this program reads version 1`, {
@@ -127,59 +128,4 @@ export function hashTreeSize(dataBlocks: number): number {
 
 function consistent(holds: boolean, field: string): void {
   if (!holds) throw new ThawfsError('BAD_FIELD', `manifest.${field}: contradicts the other sizes`, { detail: { record: 'manifest', field } });
-}
-
-/** Reads a JSON object field by field, and knows which fields nobody asked for. */
-class Fields {
-  private readonly left: Map<string, JsonValue>;
-
-  constructor(value: JsonValue | undefined, private readonly label: string) {
-    if (value === null || typeof value !== 'object' || Array.isArray(value)) throw this.bad('', 'an object');
-    this.left = new Map(Object.entries(value as Record<string, JsonValue>));
-  }
-
-  integer(field: string, least: number, most = Number.MAX_SAFE_INTEGER): number {
-    const value = this.take(field);
-    if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < least || value > most) throw this.bad(field, `an integer from ${least} to ${most}`);
-    return value;
-  }
-
-  exactly<N extends number>(field: string, wanted: N): N {
-    this.integer(field, wanted, wanted);
-    return wanted;
-  }
-
-  text(field: string, pattern: RegExp): string {
-    const value = this.take(field);
-    if (typeof value !== 'string' || !pattern.test(value)) throw this.bad(field, `text like ${pattern.source}`);
-    return value;
-  }
-
-  record(field: string): Fields {
-    return new Fields(this.take(field), `${this.label}.${field}`);
-  }
-
-  texts(): Record<string, string> {
-    return Object.fromEntries([...this.left.keys()].sort().map((key) => [key, this.text(key, /^[^\x00-\x1f\x7f]{0,1000}$/)])); // eslint-disable-line no-control-regex
-  }
-
-  optional<K extends string, V>(field: K, read: () => V): { [P in K]?: V } {
-    return this.left.has(field) ? { [field]: read() } as { [P in K]?: V } : {};
-  }
-
-  refuseOthers(): void {
-    const [other] = this.left.keys();
-    if (other !== undefined) throw this.bad(other, 'no such field');
-  }
-
-  private take(field: string): JsonValue | undefined {
-    const value = this.left.get(field);
-    this.left.delete(field);
-    return value;
-  }
-
-  private bad(field: string, expected: string): ThawfsError {
-    const place = field === '' ? this.label : `${this.label}.${field}`;
-    return new ThawfsError('BAD_FIELD', `${place}: expected ${expected}`, { detail: { record: this.label, field } });
-  }
 }

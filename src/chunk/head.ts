@@ -1,0 +1,157 @@
+/**
+ * The head of the container: the one place a reader needs to trust and navigate an image (docs/format.md, "Head").
+ *
+ * Every content has one encoding: sections follow the header in the order of its fields, each at the next multiple of
+ * eight, an empty section has offset and size 0, and all other bytes are zero. So the decoder can insist on all of it.
+ */
+import { toSafeNumber } from '../bytes/struct.js';
+import { ThawfsError } from '../errors.js';
+import {
+  chunkEntry, FORMAT_VERSION, HEAD_FRAME_MAGIC, HEAD_MAGIC, HEAD_MAX_SIZE, HEAD_SPARE_SIZE, headHeader, INDEX_PAGE_ENTRIES, pageEntry,
+  SKIPPABLE_HEADER_SIZE, type HeadHeader,
+} from '../format/container.js';
+import { MANIFEST_MAX_SIZE } from '../format/manifest.js';
+import { BLOCK_SIZE, roundUp } from '../units.js';
+
+/** Sections are views of the bytes that were decoded. */
+export interface Head {
+  /** Canonical JSON, not decoded: signatures are over exactly these bytes. */
+  readonly manifest: Uint8Array;
+  /** Root page of the chunk index. */
+  readonly rootPage: Uint8Array;
+  /** Detached DSSE envelope, canonical JSON. Absent = unsigned. */
+  readonly signatures?: Uint8Array;
+  /** DER PKCS#7 over the root hash. */
+  readonly pkcs7?: Uint8Array;
+  /** Bytes of the head = file offset of the first chunk frame. */
+  readonly headSize: number;
+  /** File offset of the INDEX frame. */
+  readonly indexOffset: number;
+}
+
+const SECTION_ALIGNMENT = 8;
+const sections = ['manifest', 'rootPage', 'signatures', 'pkcs7'] as const;
+type Section = typeof sections[number];
+
+/** The largest root page: a full page of pages. */
+export const ROOT_PAGE_MAX_SIZE = INDEX_PAGE_ENTRIES * pageEntry.size;
+
+/**
+ * Sizes the head before any data is written.
+ *
+ * @param chunkCount chunks of the image
+ * @param manifestSize bytes of the manifest; by default the most it may have
+ * @returns bytes, a multiple of 4096, with HEAD_SPARE_SIZE for signatures as far as HEAD_MAX_SIZE allows
+ */
+export function headSizeFor(chunkCount: number, manifestSize = MANIFEST_MAX_SIZE): number {
+  const wanted = sectionEnd(sectionEnd(headHeader.size, manifestSize), rootPageSize(chunkCount)) + HEAD_SPARE_SIZE;
+  return Math.min(roundUp(wanted, BLOCK_SIZE), HEAD_MAX_SIZE);
+}
+
+/** @returns bytes of the root page over `chunkCount` chunks */
+export function rootPageSize(chunkCount: number): number {
+  if (chunkCount <= INDEX_PAGE_ENTRIES) return chunkCount * chunkEntry.size;
+  let pages = chunkCount;
+  do pages = Math.ceil(pages / INDEX_PAGE_ENTRIES); while (pages > INDEX_PAGE_ENTRIES);
+  return pages * pageEntry.size;
+}
+
+/**
+ * @returns the whole head, `headSize` bytes, owned by the caller
+ * @throws LIMIT_EXCEEDED when the sections do not fit: a head cannot grow, because the chunk frames follow it
+ */
+export function encodeHead(head: Head): Uint8Array {
+  const fields: Partial<HeadHeader> = {
+    frameMagic: HEAD_FRAME_MAGIC, frameSize: head.headSize - SKIPPABLE_HEADER_SIZE, magic: HEAD_MAGIC, version: FORMAT_VERSION,
+    headSize: head.headSize, indexOffset: BigInt(head.indexOffset),
+  };
+  const target = new Uint8Array(head.headSize);
+  let end = headHeader.size;
+  for (const section of sections) {
+    const bytes = head[section];
+    if (bytes === undefined || bytes.length === 0) continue;
+    const offset = roundUp(end, SECTION_ALIGNMENT);
+    end = offset + bytes.length;
+    if (end > head.headSize) {
+      throw new ThawfsError('LIMIT_EXCEEDED', `head: ${section} ends at byte ${end}, the head has ${head.headSize}`, {
+        detail: { record: 'head', field: section, size: bytes.length, headSize: head.headSize },
+        suggestion: 'Use fewer or smaller signatures, or build the image anew.',
+      });
+    }
+    target.set(bytes, offset);
+    fields[`${section}Offset`] = offset;
+    fields[`${section}Size`] = bytes.length;
+  }
+  return headHeader.encode(fields, target);
+}
+
+/**
+ * @param bytes the file's first bytes, at least the head; what follows the head is ignored, so one read of HEAD_MAX_SIZE always suffices
+ * @returns the sections; only the head's own structure has been checked
+ * @throws BAD_MAGIC when it is not a thawfs image; VERSION_UNSUPPORTED, TRUNCATED, BAD_FIELD, LIMIT_EXCEEDED
+ */
+export function decodeHead(bytes: Uint8Array): Head {
+  const header = headHeader.decode(bytes);
+  if (header.frameMagic !== HEAD_FRAME_MAGIC || Buffer.compare(header.magic, HEAD_MAGIC) !== 0) {
+    throw new ThawfsError('BAD_MAGIC', 'head: this is not a thawfs image', {
+      detail: { record: 'head', offset: 0 }, suggestion: 'Check the path; images are made by thawfs build.',
+    });
+  }
+  if (header.version !== FORMAT_VERSION) {
+    throw new ThawfsError('VERSION_UNSUPPORTED', `head: format version ${header.version}, this program reads version ${FORMAT_VERSION}`, {
+      detail: { version: header.version }, suggestion: 'Use a newer thawfs.',
+    });
+  }
+  const { headSize } = header;
+  if (headSize > HEAD_MAX_SIZE) {
+    throw new ThawfsError('LIMIT_EXCEEDED', `head: ${headSize} bytes, at most ${HEAD_MAX_SIZE} are allowed`, { detail: { record: 'head', field: 'headSize', size: headSize } });
+  }
+  demand(headSize % BLOCK_SIZE === 0 && headSize > 0, 'headSize', 'a multiple of 4096');
+  demand(header.frameSize === headSize - SKIPPABLE_HEADER_SIZE, 'frameSize', 'headSize - 8');
+  if (bytes.length < headSize) {
+    throw new ThawfsError('TRUNCATED', `head: needs ${headSize} bytes, ${bytes.length} are here`, { detail: { record: 'head', size: headSize, actual: bytes.length } });
+  }
+  const indexOffset = toSafeNumber(header.indexOffset, 'head.indexOffset');
+  demand(indexOffset > headSize, 'indexOffset', 'beyond the head');
+  const found = sectionsOf(bytes.subarray(0, headSize), header);
+  demandSize(found.manifest, 'manifest', MANIFEST_MAX_SIZE);
+  demandSize(found.rootPage, 'rootPage', ROOT_PAGE_MAX_SIZE);
+  return { ...found, headSize, indexOffset } as Head;
+}
+
+/** Cuts the sections out, and sees that they lie where the encoder puts them with nothing but zeros between. */
+function sectionsOf(bytes: Uint8Array, header: HeadHeader): Partial<Record<Section, Uint8Array>> {
+  const found: Partial<Record<Section, Uint8Array>> = {};
+  let end = headHeader.size;
+  for (const section of sections) {
+    const offset = header[`${section}Offset`];
+    const size = header[`${section}Size`];
+    const expected = size === 0 ? 0 : roundUp(end, SECTION_ALIGNMENT);
+    demand(offset === expected, `${section}Offset`, String(expected));
+    if (size === 0) continue;
+    demand(offset + size <= bytes.length, `${section}Size`, 'inside the head');
+    demandZeros(bytes, end, offset);
+    found[section] = bytes.subarray(offset, offset + size);
+    end = offset + size;
+  }
+  demandZeros(bytes, end, bytes.length);
+  return found;
+}
+
+function sectionEnd(end: number, size: number): number {
+  return roundUp(end, SECTION_ALIGNMENT) + size;
+}
+
+function demand(holds: boolean, field: string, expected: string): void {
+  if (!holds) throw new ThawfsError('BAD_FIELD', `head.${field}: expected ${expected}`, { detail: { record: 'head', field } });
+}
+
+function demandSize(bytes: Uint8Array | undefined, field: Section, most: number): void {
+  demand(bytes !== undefined && bytes.length <= most, `${field}Size`, `1 to ${most}`);
+}
+
+function demandZeros(bytes: Uint8Array, start: number, end: number): void {
+  for (let at = start; at < end; at++) {
+    if (bytes[at] !== 0) throw new ThawfsError('BAD_FIELD', `head: byte ${at} must be zero`, { detail: { record: 'head', offset: at } });
+  }
+}

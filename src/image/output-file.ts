@@ -1,0 +1,91 @@
+/**
+ * A file that appears under its name only when it is whole. It is written as `.NAME.PID.partial` beside its final place and
+ * renamed; what a killed process left is removed by the next run that writes the same name.
+ *
+ * No fsync: a power cut may leave a torn file, and every byte of an image is checked against a digest when it is read.
+ */
+import { closeSync, existsSync, openSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { fromErrno, ThawfsError } from '../errors.js';
+
+export class OutputFile {
+  private open = true;
+
+  private constructor(readonly path: string, readonly temporaryPath: string, readonly fd: number) {}
+
+  /**
+   * @param path final name; an existing regular file is replaced on {@link commit}, anything else is refused
+   * @throws BAD_ARGUMENT when `path` is a directory or device; PATH_MISSING, NOT_PERMITTED, NO_SPACE
+   */
+  static create(path: string): OutputFile {
+    if (existsSync(path) && !statSync(path).isFile()) {
+      throw new ThawfsError('BAD_ARGUMENT', `${path}: is not a regular file`, { detail: { path }, suggestion: 'Name a file to write.' });
+    }
+    try {
+      removeStale(path);
+      const temporaryPath = join(dirname(path), `.${basename(path)}.${process.pid}.partial`);
+      return new OutputFile(path, temporaryPath, openSync(temporaryPath, 'w+', 0o644));
+    } catch (error) {
+      throw fromErrno(error, `creating ${path}`);
+    }
+  }
+
+  /** Closes the file and gives it its name. */
+  commit(): void {
+    try {
+      this.close();
+      renameSync(this.temporaryPath, this.path);
+    } catch (error) {
+      throw fromErrno(error, `writing ${this.path}`);
+    }
+  }
+
+  /** Closes and removes the file; nothing after {@link commit}. */
+  discard(): void {
+    this.close();
+    rmSync(this.temporaryPath, { force: true });
+  }
+
+  private close(): void {
+    if (!this.open) return;
+    this.open = false;
+    closeSync(this.fd);
+  }
+}
+
+/**
+ * Runs `write` on a new file: committed when it returns, discarded when it throws.
+ *
+ * @returns what `write` returns
+ */
+export async function writeOutput<T>(path: string, write: (file: OutputFile) => Promise<T>): Promise<T> {
+  const file = OutputFile.create(path);
+  try {
+    const result = await write(file);
+    file.commit();
+    return result;
+  } catch (error) {
+    throw fromErrno(error, `writing ${path}`);
+  } finally {
+    file.discard();
+  }
+}
+
+/** Removes what processes that no longer live left for the same name. */
+function removeStale(path: string): void {
+  const prefix = `.${basename(path)}.`;
+  const folder = dirname(path);
+  for (const name of readdirSync(folder)) {
+    const pid = name.startsWith(prefix) ? /^(\d+)\.partial$/.exec(name.slice(prefix.length))?.[1] : undefined;
+    if (pid !== undefined && !isAlive(Number(pid))) rmSync(join(folder, name), { force: true });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}

@@ -1,0 +1,262 @@
+/**
+ * Files on web servers, read by closed ranges (`bytes=a-b`): open-ended ones and HEAD are refused by some servers that
+ * serve closed ones well. Redirects are followed and remembered; a target that stops working (signed links expire) is
+ * resolved again from the original URL.
+ */
+import { EnvHttpProxyAgent, request as send, type Dispatcher } from 'undici';
+import { ThawfsError } from '../errors.js';
+import { MiB } from '../units.js';
+import { judgeRange, one, redirectStatuses, type RangeRequest, type RemoteState } from './http-answer.js';
+import { MemorySource, requireInside } from './memory.js';
+import type { OnRequest, OpenedSource, RangeSource, ReadOptions } from './range-source.js';
+
+export interface HttpOptions extends ReadOptions {
+  /** Sent to the server that the URL names, not to where it redirects, for example `{ authorization: 'Bearer …' }`. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Certificate authorities (PEM) to trust instead of those of Node. */
+  readonly ca?: string;
+  /** Connections at a time to one server. Default 8. */
+  readonly connections?: number;
+  /** Longest wait for a connection, for the answer's headers, and between two parts of its body, milliseconds. Default 20,000. */
+  readonly idleTimeout?: number;
+  /** Longest time for a request, milliseconds for each MiB begun. Default 60,000. */
+  readonly transferTimeout?: number;
+  readonly onRequest?: OnRequest;
+}
+
+const MAX_REDIRECTS = 5;
+
+/**
+ * One attempt, no retries. Proxies are taken from the environment (`https_proxy`, `no_proxy`).
+ *
+ * @param openingLength bytes to ask for in the one request that opening costs
+ * @throws BAD_ARGUMENT, SOURCE_UNREACHABLE, TIMEOUT, RANGE_NOT_SUPPORTED, AUTH_REQUIRED, OBJECT_MISSING, HTTP_STATUS
+ */
+export async function openHttpSource(url: string, openingLength: number, options: HttpOptions = {}): Promise<OpenedSource> {
+  const client = new HttpFile(url, options);
+  try {
+    const { state, bytes, whole } = await client.readRange(0, openingLength, options.signal);
+    if (!whole) return { source: new HttpSource(client, state), opening: bytes };
+    await client.close();
+    return { source: new MemorySource(bytes, client.location), opening: bytes.slice() };
+  } catch (error) {
+    await client.close();
+    throw error;
+  }
+}
+
+class HttpSource implements RangeSource {
+  readonly location: string;
+  readonly size: number;
+  readonly identity: string | undefined;
+
+  constructor(private readonly client: HttpFile, private readonly state: RemoteState) {
+    this.location = client.location;
+    this.size = state.size;
+    this.identity = state.etag ?? state.lastModified;
+  }
+
+  async read(offset: number, length: number, { signal }: ReadOptions = {}): Promise<Uint8Array> {
+    requireInside(this, offset, length);
+    if (length === 0) return new Uint8Array(0);
+    return (await this.client.readRange(offset, length, signal, this.state)).bytes;
+  }
+
+  close(): Promise<void> {
+    return this.client.close();
+  }
+}
+
+interface Answer {
+  readonly state: RemoteState;
+  readonly bytes: Uint8Array;
+  /** The server ignores ranges, and these are all bytes there are. */
+  readonly whole: boolean;
+}
+
+/** The conversation with the servers: origin, redirects, deadlines, bodies. */
+class HttpFile {
+  readonly location: string;
+  private readonly origin: URL;
+  private readonly headers: Readonly<Record<string, string>>;
+  private readonly dispatcher: Dispatcher;
+  /** Where the last redirect led. */
+  private resolved: URL | undefined;
+
+  constructor(url: string, private readonly options: HttpOptions) {
+    const { origin, authorization } = splitCredentials(url);
+    this.origin = origin;
+    this.location = withoutSecrets(origin);
+    this.headers = { ...authorization, ...options.headers };
+    const { connections = 8, idleTimeout = 20_000, ca } = options;
+    this.dispatcher = new EnvHttpProxyAgent({
+      connections, headersTimeout: idleTimeout, bodyTimeout: idleTimeout, connect: { timeout: idleTimeout, ...(ca === undefined ? {} : { ca }) },
+    });
+  }
+
+  /** @param known the state when the file was opened; undefined for the opening read */
+  async readRange(offset: number, length: number, signal?: AbortSignal, known?: RemoteState): Promise<Answer> {
+    signal?.throwIfAborted();
+    const wanted: RangeRequest = { location: this.location, offset, length };
+    const target = this.resolved;
+    if (target !== undefined) {
+      try {
+        return await this.follow(target, wanted, signal, known);
+      } catch {
+        signal?.throwIfAborted();
+        this.resolved = undefined; // Expired, moved or down: ask the origin where it is now.
+      }
+    }
+    return this.follow(this.origin, wanted, signal, known);
+  }
+
+  close(): Promise<void> {
+    return this.dispatcher.destroy();
+  }
+
+  private async follow(start: URL, wanted: RangeRequest, signal: AbortSignal | undefined, known: RemoteState | undefined): Promise<Answer> {
+    let url = start;
+    for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
+      const answer = await this.exchange(url, wanted, signal, known);
+      if (!(answer instanceof URL)) {
+        this.resolved = url === this.origin ? undefined : url;
+        return answer;
+      }
+      url = answer;
+    }
+    throw new ThawfsError('SOURCE_UNREACHABLE', `${this.location}: redirects more than ${MAX_REDIRECTS} times`, {
+      detail: { location: this.location, retryable: false }, suggestion: 'Check the server: it probably redirects in a circle.',
+    });
+  }
+
+  /** One request and its answer, or the place that it redirects to. */
+  private async exchange(url: URL, wanted: RangeRequest, signal: AbortSignal | undefined, known: RemoteState | undefined): Promise<Answer | URL> {
+    const { offset, length } = wanted;
+    const { transferTimeout = 60_000, onRequest } = this.options;
+    const deadline = new Deadline(transferTimeout * Math.ceil(length / MiB), signal);
+    const received = { bytes: 0 };
+    try {
+      const response = await send(url, {
+        dispatcher: this.dispatcher, signal: deadline.signal,
+        headers: {
+          'accept-encoding': 'identity', 'user-agent': 'thawfs', 'range': `bytes=${offset}-${offset + length - 1}`,
+          ...(url.origin === this.origin.origin ? this.headers : {}),
+        },
+      });
+      try {
+        if (redirectStatuses.has(response.statusCode)) return this.redirectTarget(url, response, wanted);
+        const state = judgeRange(response.statusCode, response.headers, wanted, known);
+        const bytes = await collect(response.body, Math.min(length, state.size - offset), wanted, received);
+        return { state, bytes, whole: response.statusCode === 200 };
+      } finally {
+        // Only what was read to its end leaves the connection fit for the next request; of the rest we want no more bytes.
+        if (!response.body.readableEnded) response.body.destroy();
+      }
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw networkError(error, this.location, deadline.expired);
+    } finally {
+      deadline.clear();
+      onRequest?.({ location: this.location, offset, length, bytesReceived: received.bytes });
+    }
+  }
+
+  private redirectTarget(from: URL, response: Dispatcher.ResponseData, { location }: RangeRequest): URL {
+    const text = one(response.headers, 'location');
+    const target = text !== undefined && URL.canParse(text, from.href) ? new URL(text, from) : undefined;
+    // From https only to https: otherwise whoever sits on the wire chooses what is read.
+    const follows = target !== undefined && (target.protocol === 'https:' || (target.protocol === 'http:' && from.protocol === 'http:'));
+    if (follows) return target;
+    throw new ThawfsError('SOURCE_UNREACHABLE', `${location}: redirects to ${target === undefined ? 'nowhere' : withoutSecrets(target)}, which is not followed`, {
+      detail: { location, status: response.statusCode, retryable: false }, suggestion: 'Name the final URL.',
+    });
+  }
+}
+
+/** Gathers a body that must have exactly `length` bytes. */
+async function collect(body: AsyncIterable<Uint8Array>, length: number, { location, offset }: RangeRequest, received: { bytes: number }): Promise<Uint8Array> {
+  const target = Buffer.allocUnsafeSlow(length);
+  for await (const part of body) {
+    const at = received.bytes;
+    received.bytes += part.length;
+    if (received.bytes > length) {
+      throw new ThawfsError('RANGE_NOT_SUPPORTED', `${location}: sends more than the ${length} bytes that it announced`, {
+        detail: { location, offset, length, retryable: false }, suggestion: 'Serve the file from another server.',
+      });
+    }
+    target.set(part, at);
+  }
+  if (received.bytes === length) return target;
+  throw new ThawfsError('SOURCE_UNREACHABLE', `${location}: the answer ended after ${received.bytes} of ${length} bytes`, {
+    detail: { location, offset, length, actual: received.bytes, retryable: true }, suggestion: 'Try again; if it persists, check the server.',
+  });
+}
+
+/** Aborts when the caller does or the time is up. AbortSignal.any would keep every request alive as long as a long-lived signal. */
+class Deadline {
+  expired = false;
+  private readonly controller = new AbortController();
+  private readonly timer: NodeJS.Timeout;
+  private readonly forward = (): void => { this.controller.abort(this.parent?.reason); };
+
+  constructor(milliseconds: number, private readonly parent: AbortSignal | undefined) {
+    parent?.throwIfAborted();
+    this.timer = setTimeout(() => {
+      this.expired = true;
+      this.controller.abort();
+    }, milliseconds);
+    parent?.addEventListener('abort', this.forward, { once: true });
+  }
+
+  get signal(): AbortSignal {
+    return this.controller.signal;
+  }
+
+  clear(): void {
+    clearTimeout(this.timer);
+    this.parent?.removeEventListener('abort', this.forward);
+  }
+}
+
+const timeoutCodes = new Set(['UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'ETIMEDOUT']);
+/** Node names what is wrong with a certificate in these ways; no retry mends it. */
+const certificateError = /^(?:ERR_TLS_|ERR_SSL_|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|ERR_PROXY)/;
+
+function networkError(error: unknown, location: string, expired: boolean): ThawfsError {
+  if (error instanceof ThawfsError) return error;
+  const reason = error instanceof Error ? error : new Error(String(error));
+  const errno = 'code' in reason ? String(reason.code) : '';
+  if (expired || timeoutCodes.has(errno)) {
+    return new ThawfsError('TIMEOUT', `${location}: the server is too slow${expired ? '' : ` (${reason.message})`}`, {
+      detail: { location, errno, retryable: true }, cause: error, suggestion: 'Try again later, or from a better connection.',
+    });
+  }
+  // An AggregateError (one attempt per address) has no message of its own.
+  return new ThawfsError('SOURCE_UNREACHABLE', `${location}: ${reason.message || errno}`, {
+    detail: { location, errno, retryable: !certificateError.test(errno) }, cause: error, suggestion: 'Check the host name and the network.',
+  });
+}
+
+/** `https://user:password@host/` becomes a header, so that the password is in no URL that anybody prints. */
+function splitCredentials(text: string): { origin: URL; authorization: Readonly<Record<string, string>> } {
+  if (!URL.canParse(text)) {
+    throw new ThawfsError('BAD_ARGUMENT', 'the URL cannot be parsed', { suggestion: 'Write a URL such as https://host/path/app.img.zst.' });
+  }
+  const origin = new URL(text);
+  const { username, password } = origin;
+  origin.username = '';
+  origin.password = '';
+  if (username === '' && password === '') return { origin, authorization: {} };
+  const pair = Buffer.concat([percentDecoded(username), Buffer.from(':'), percentDecoded(password)]);
+  return { origin, authorization: { authorization: `Basic ${pair.toString('base64')}` } };
+}
+
+/** Unlike decodeURIComponent it takes any bytes, and a stray `%` for itself. */
+function percentDecoded(text: string): Buffer {
+  return Buffer.from(text.replace(/%([0-9a-f]{2})/gi, (_, digits: string) => String.fromCharCode(parseInt(digits, 16))), 'latin1');
+}
+
+/** Signed links carry their secret in the query. */
+function withoutSecrets(url: URL): string {
+  return `${url.origin}${url.pathname}${url.search === '' ? '' : '?…'}`;
+}

@@ -1,0 +1,42 @@
+import { fileURLToPath } from 'node:url';
+import { ThawfsError } from '../errors.js';
+import { openFileSource } from './file.js';
+import { openHttpSource, type HttpOptions } from './http.js';
+import type { OpenedSource } from './range-source.js';
+import { defaultRetryPolicy, retry, RetryingSource, type RetryPolicy } from './retry.js';
+
+export interface SourceOptions extends HttpOptions {
+  /** How failed requests are tried again; what is left out has its default. */
+  readonly retry?: Partial<RetryPolicy>;
+}
+
+/**
+ * Opens bytes by name.
+ *
+ * @param location a path, a `file:` URL, or an `http:` or `https:` URL
+ * @param openingLength bytes to read at once from the start; opening costs this one request
+ * @throws BAD_ARGUMENT for another scheme, or what is no regular file; PATH_MISSING, NOT_PERMITTED, IO_FAILED; SOURCE_UNREACHABLE, TIMEOUT,
+ *   RANGE_NOT_SUPPORTED, AUTH_REQUIRED, OBJECT_MISSING, HTTP_STATUS
+ */
+export async function openSource(location: string, openingLength: number, options: SourceOptions = {}): Promise<OpenedSource> {
+  options.signal?.throwIfAborted();
+  const scheme = /^([a-z][a-z0-9+.-]+):/i.exec(location)?.[1]?.toLowerCase();
+  if (scheme === undefined) return openFileSource(location, openingLength, options.onRequest);
+  if (scheme === 'file') return openFileSource(pathOf(location), openingLength, options.onRequest);
+  if (scheme !== 'http' && scheme !== 'https') {
+    throw new ThawfsError('BAD_ARGUMENT', `images cannot be read from "${scheme}:"`, {
+      detail: { scheme }, suggestion: 'Name a path or an http(s) URL; write ./ before a path with a colon.',
+    });
+  }
+  const policy = { ...defaultRetryPolicy, ...options.retry };
+  const { source, opening } = await retry(() => openHttpSource(location, openingLength, options), policy, options.signal);
+  return { source: new RetryingSource(source, policy), opening };
+}
+
+function pathOf(url: string): string {
+  try {
+    return fileURLToPath(url);
+  } catch (cause) {
+    throw new ThawfsError('BAD_ARGUMENT', `${url}: not a file of this machine`, { detail: { location: url }, suggestion: 'Write file:///path, or just the path.', cause });
+  }
+}

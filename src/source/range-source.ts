@@ -1,0 +1,42 @@
+/** Sources: bytes at ranges, from a file, a web server or memory. They know nothing of images. */
+
+export interface ReadOptions {
+  /** Aborting rejects with the signal's reason, unwrapped. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface RangeSource {
+  /** For messages: a path, or a URL without credentials and without its query. */
+  readonly location: string;
+  /** Bytes in all, when opened. */
+  readonly size: number;
+  /** Differs when the content differs: an ETag, a date, an inode with its mtime. Undefined where nothing of the kind is known. */
+  readonly identity: string | undefined;
+  /**
+   * @returns exactly `length` bytes at `offset`; the caller owns them
+   * @throws TRUNCATED when the range leaves the source; SOURCE_CHANGED when it is not what was opened; else as openSource
+   */
+  read(offset: number, length: number, options?: ReadOptions): Promise<Uint8Array>;
+  /** Present where bytes are on this machine and waiting for them is short. As {@link RangeSource.read}. */
+  readSync?(offset: number, length: number): Uint8Array;
+  /** Gives up descriptors and connections; reads under way fail. */
+  close(): Promise<void>;
+}
+
+/** A source together with its first bytes: over HTTP the first answer is what tells size and identity, so opening costs one request. */
+export interface OpenedSource {
+  readonly source: RangeSource;
+  /** As many of the source's first bytes as were asked for, fewer when it is shorter. The caller owns them. */
+  readonly opening: Uint8Array;
+}
+
+/** What one request asked for and brought: for statistics and traces. Sent when it is over, whatever its outcome. */
+export interface RequestRecord {
+  readonly location: string;
+  readonly offset: number;
+  readonly length: number;
+  /** Bytes of the range that arrived. */
+  readonly bytesReceived: number;
+}
+
+export type OnRequest = (request: RequestRecord) => void;

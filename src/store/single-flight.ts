@@ -1,0 +1,71 @@
+/** Several readers that miss the same chunk share one fetch. */
+import type { ChunkRef, ChunkStore } from './chunk-store.js';
+
+/** Chunks asked for together. The fetch is aborted when nobody waits for any of them any more. */
+interface Batch {
+  readonly controller: AbortController;
+  waiting: number;
+}
+
+interface Flight {
+  readonly bytes: Promise<Uint8Array>;
+  readonly batch: Batch;
+}
+
+export class SingleFlightStore implements ChunkStore {
+  private readonly flights = new Map<number, Flight>();
+
+  constructor(private readonly inner: ChunkStore) {}
+
+  get(chunks: readonly ChunkRef[], signal?: AbortSignal): Promise<Uint8Array>[] {
+    const fresh = chunks.filter(({ number }) => !this.flights.has(number));
+    this.launch(fresh);
+    return chunks.map(({ number }) => this.join(number, signal));
+  }
+
+  private launch(chunks: readonly ChunkRef[]): void {
+    if (chunks.length === 0) return;
+    const batch: Batch = { controller: new AbortController(), waiting: 0 };
+    this.inner.get(chunks, batch.controller.signal).forEach((bytes, i) => {
+      const { number } = chunks[i]!;
+      const flight = { bytes, batch };
+      this.flights.set(number, flight);
+      // Also after a failure: the next reader tries anew. An aborted flight may already have been replaced.
+      const land = (): void => { if (this.flights.get(number) === flight) this.flights.delete(number); };
+      bytes.then(land, land);
+    });
+  }
+
+  private async join(number: number, signal: AbortSignal | undefined): Promise<Uint8Array> {
+    const { bytes, batch } = this.flights.get(number)!;
+    batch.waiting++;
+    try {
+      return await unlessAborted(bytes, signal);
+    } finally {
+      batch.waiting--;
+      if (batch.waiting === 0) this.abandon(batch);
+    }
+  }
+
+  /** Harmless when everything has arrived. Who comes now must not join a flight that is being aborted. */
+  private abandon(batch: Batch): void {
+    for (const [number, flight] of this.flights) if (flight.batch === batch) this.flights.delete(number);
+    batch.controller.abort();
+  }
+}
+
+/** @returns what `work` gives, but rejects at once when the signal aborts; `work` goes on */
+export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return work;
+  signal.throwIfAborted();
+  let stop = (): void => undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => { reject(signal.reason as Error); };
+    signal.addEventListener('abort', stop, { once: true });
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+}
