@@ -32,8 +32,22 @@ export class JsonFields {
     return new JsonFields(this.take(field), `${this.label}.${field}`);
   }
 
+  list(field: string): readonly JsonValue[] {
+    const value = this.take(field);
+    if (!Array.isArray(value)) throw this.bad(field, 'a list');
+    return value as readonly JsonValue[];
+  }
+
   texts(): Record<string, string> {
     return Object.fromEntries([...this.left.keys()].sort().map((key) => [key, this.text(key, /^[^\x00-\x1f\x7f]{0,1000}$/)])); // eslint-disable-line no-control-regex
+  }
+
+  /** All fields left, each an integer under a name like `pattern`. */
+  integers(pattern: RegExp, least: number): Map<string, number> {
+    return new Map([...this.left.keys()].map((key) => {
+      if (!pattern.test(key)) throw this.bad(key, `a name like ${pattern.source}`);
+      return [key, this.integer(key, least)];
+    }));
   }
 
   optional<K extends string, V>(field: K, read: () => V): { [P in K]?: V } {

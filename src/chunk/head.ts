@@ -1,8 +1,9 @@
 /**
  * The head of the container: the one place a reader needs to trust and navigate an image (docs/format.md, "Head").
  *
- * Every content has one encoding: sections follow the header in the order of its fields, each at the next multiple of
- * eight, an empty section has offset and size 0, and all other bytes are zero. So the decoder can insist on all of it.
+ * Manifest and root page have one place: after the header, each at the next multiple of eight, zeros between. The signature
+ * sections follow in the same way, but a reader takes them anywhere behind the root page and looks at no byte around
+ * them: so they can be replaced in an image that exists, with a readable head at every moment (src/image/head-rewrite.ts).
  */
 import { toSafeNumber } from '../bytes/struct.js';
 import { ThawfsError } from '../errors.js';
@@ -30,8 +31,9 @@ export interface Head {
 }
 
 const SECTION_ALIGNMENT = 8;
-const sections = ['manifest', 'rootPage', 'signatures', 'pkcs7'] as const;
-type Section = typeof sections[number];
+const fixedSections = ['manifest', 'rootPage'] as const;
+const signatureSections = ['signatures', 'pkcs7'] as const;
+type Section = typeof fixedSections[number] | typeof signatureSections[number];
 
 /** The largest root page: a full page of pages. */
 export const ROOT_PAGE_MAX_SIZE = INDEX_PAGE_ENTRIES * pageEntry.size;
@@ -56,33 +58,41 @@ export function rootPageSize(chunkCount: number): number {
   return pages * pageEntry.size;
 }
 
+/** Where the signature sections are: right behind the root page, as an image is made, or at the end of the head while they are replaced. */
+export type SignaturePlace = 'front' | 'back';
+
 /**
  * @returns the whole head, `headSize` bytes, owned by the caller
  * @throws LIMIT_EXCEEDED when the sections do not fit: a head cannot grow, because the chunk frames follow it
  */
-export function encodeHead(head: Head): Uint8Array {
+export function encodeHead(head: Head, place: SignaturePlace = 'front'): Uint8Array {
   const fields: Partial<HeadHeader> = {
     frameMagic: HEAD_FRAME_MAGIC, frameSize: head.headSize - SKIPPABLE_HEADER_SIZE, magic: HEAD_MAGIC, version: FORMAT_VERSION,
     headSize: head.headSize, indexOffset: BigInt(head.indexOffset),
   };
   const target = new Uint8Array(head.headSize);
-  let end = headHeader.size;
-  for (const section of sections) {
+  const put = (end: number, section: Section): number => {
     const bytes = head[section];
-    if (bytes === undefined || bytes.length === 0) continue;
+    if (bytes === undefined || bytes.length === 0) return end;
     const offset = roundUp(end, SECTION_ALIGNMENT);
-    end = offset + bytes.length;
-    if (end > head.headSize) {
-      throw new ThawfsError('LIMIT_EXCEEDED', `head: ${section} ends at byte ${end}, the head has ${head.headSize}`, {
-        detail: { record: 'head', field: section, size: bytes.length, headSize: head.headSize },
-        suggestion: 'Use fewer or smaller signatures, or build the image anew.',
-      });
-    }
+    if (offset + bytes.length > head.headSize) throw full(head, section);
     target.set(bytes, offset);
     fields[`${section}Offset`] = offset;
     fields[`${section}Size`] = bytes.length;
-  }
+    return offset + bytes.length;
+  };
+  const end = fixedSections.reduce(put, headHeader.size);
+  const backStart = head.headSize - signatureSections.reduce((size, section) => size + roundUp(head[section]?.length ?? 0, SECTION_ALIGNMENT), 0);
+  if (backStart < end) throw full(head, 'signatures');
+  signatureSections.reduce(put, place === 'front' ? end : backStart);
   return headHeader.encode(fields, target);
+}
+
+function full(head: Head, section: Section): ThawfsError {
+  return new ThawfsError('LIMIT_EXCEEDED', `head: no room for ${section} of ${head[section]?.length ?? 0} bytes in ${head.headSize} bytes`, {
+    detail: { record: 'head', field: section, size: head[section]?.length ?? 0, headSize: head.headSize },
+    suggestion: 'Use fewer or smaller signatures (Ed25519), or build the image anew.',
+  });
 }
 
 /**
@@ -119,22 +129,25 @@ export function decodeHead(bytes: Uint8Array): Head {
   return { ...found, headSize, indexOffset } as Head;
 }
 
-/** Cuts the sections out, and sees that they lie where the encoder puts them with nothing but zeros between. */
+/** Cuts the sections out; each in order, at a multiple of eight, inside the head, over no other. */
 function sectionsOf(bytes: Uint8Array, header: HeadHeader): Partial<Record<Section, Uint8Array>> {
   const found: Partial<Record<Section, Uint8Array>> = {};
   let end = headHeader.size;
-  for (const section of sections) {
+  const take = (section: Section, latest: number): void => {
     const offset = header[`${section}Offset`];
     const size = header[`${section}Size`];
-    const expected = size === 0 ? 0 : roundUp(end, SECTION_ALIGNMENT);
-    demand(offset === expected, `${section}Offset`, String(expected));
-    if (size === 0) continue;
+    const earliest = size === 0 ? 0 : roundUp(end, SECTION_ALIGNMENT);
+    demand(offset % SECTION_ALIGNMENT === 0 && offset >= earliest && offset <= (size === 0 ? 0 : latest), `${section}Offset`, `${earliest}, or a place of its own behind it`);
+    if (size === 0) return;
     demand(offset + size <= bytes.length, `${section}Size`, 'inside the head');
-    demandZeros(bytes, end, offset);
     found[section] = bytes.subarray(offset, offset + size);
     end = offset + size;
+  };
+  for (const section of fixedSections) {
+    demandZeros(bytes, end, roundUp(end, SECTION_ALIGNMENT));
+    take(section, roundUp(end, SECTION_ALIGNMENT));
   }
-  demandZeros(bytes, end, bytes.length);
+  for (const section of signatureSections) take(section, bytes.length);
   return found;
 }
 

@@ -22,8 +22,8 @@ export const HEAD_MAX_SIZE = 64 * KiB;
 export const HEAD_SPARE_SIZE = 8 * KiB;
 
 /**
- * First bytes of the file. Sections lie inside the head frame; offsets count from the file start.
- * Rest of the head: zeros.
+ * First bytes of the file. Sections lie inside the head frame; offsets count from the file start. Rest of the head: zeros up
+ * to the end of the root page, and when the image is made; behind the root page readers do not look at it (src/chunk/head.ts).
  */
 export const headHeader = struct('head', 64, [
   [0, 'frameMagic', u32le, 'HEAD_FRAME_MAGIC'],

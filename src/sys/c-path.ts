@@ -1,5 +1,5 @@
 /** Paths for system calls: bytes that end in NUL. */
-import { toBytes } from '../bytes/byte-string.js';
+import { fromBytes, toBytes } from '../bytes/byte-string.js';
 import type { ByteString } from '../bytes/byte-string.js';
 
 /** Bytes with a NUL after the last one that counts; what follows the NUL is ignored. */
@@ -8,6 +8,11 @@ export type CPath = Uint8Array;
 /** @returns a copy of `path` for one system call. The caller makes sure that it contains no NUL. */
 export function cPath(path: ByteString): CPath {
   return toBytes(`${path}\0`);
+}
+
+/** @returns the path without its NUL, for messages. */
+export function fromCPath(path: CPath): ByteString {
+  return fromBytes(path.subarray(0, path.indexOf(0)));
 }
 
 /** The paths of one directory's entries in one buffer that is written over, so that a scan of many files copies only names. */

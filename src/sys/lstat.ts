@@ -3,8 +3,8 @@
  * Uses statx(2), whose record is the same on every architecture; falls back to node:fs where it is absent.
  */
 import { lstatSync } from 'node:fs';
-import { fromBytes } from '../bytes/byte-string.js';
 import { struct, reserved, i64le, u16le, u32le, u64le } from '../bytes/struct.js';
+import { fromCPath } from './c-path.js';
 import type { CPath } from './c-path.js';
 import { lastErrno } from './ffi.js';
 import { AT_FDCWD, AT_SYMLINK_NOFOLLOW, libcFunction } from './libc.js';
@@ -86,7 +86,7 @@ const HIGH = 2 ** 32;
  */
 export function lstatInto(path: CPath, inode: Inode): void {
   if (statx === undefined) return fallback(path, inode);
-  if (statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, BASIC_STATS, buffer) !== 0) throw systemError(lastErrno(), 'lstat', textOf(path));
+  if (statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, BASIC_STATS, buffer) !== 0) throw systemError(lastErrno(), 'lstat', fromCPath(path));
   inode.mode = words[MODE]! & 0xffff;
   inode.linkCount = words[LINKS]!;
   inode.uid = words[UID]!;
@@ -101,10 +101,6 @@ export function lstatInto(path: CPath, inode: Inode): void {
   inode.inodeHigh = words[INODE + 1]!;
   inode.fileSystemMajor = words[FS_MAJOR]!;
   inode.fileSystemMinor = words[FS_MINOR]!;
-}
-
-function textOf(path: CPath): string {
-  return fromBytes(path.subarray(0, path.indexOf(0)));
 }
 
 /** The same from node:fs. Device numbers of macOS: 8 bits major, 24 bits minor. */

@@ -31,7 +31,7 @@ export function* dataRanges(fd: number, size: number): Generator<ByteRange> {
 /** @returns the position, or undefined when there is nothing of that sort before the end (ENXIO). */
 function seek(fd: number, offset: number, whence: number): number | undefined {
   if (lseek === undefined) return whence === SEEK_DATA ? offset : undefined;
-  const position = Number(lseek(fd, offset, whence) as number | bigint);
+  const position = Number(lseek(fd, offset, whence));
   if (position >= 0) return position;
   const number = lastErrno();
   if (number === errno.ENXIO) return undefined;

@@ -1,7 +1,6 @@
 /** Extended attributes of a path itself, never of what a symlink points to (xattr(7)). Linux only. */
-import { fromBytes } from '../bytes/byte-string.js';
 import type { ByteString } from '../bytes/byte-string.js';
-import { cPath } from './c-path.js';
+import { cPath, fromCPath } from './c-path.js';
 import type { CPath } from './c-path.js';
 import { lastErrno } from './ffi.js';
 import { libcFunction } from './libc.js';
@@ -31,7 +30,7 @@ export function listXattrs(path: CPath): readonly ByteString[] {
   if (length < 0) {
     const number = lastErrno();
     if (number === errno.EOPNOTSUPP) return none;
-    throw systemError(number, 'llistxattr', textOf(path));
+    throw systemError(number, 'llistxattr', fromCPath(path));
   }
   return buffer.toString('latin1', 0, length - 1).split('\0');
 }
@@ -46,15 +45,11 @@ export function getXattr(path: CPath, name: ByteString): Uint8Array | undefined 
   if (length >= 0) return new Uint8Array(buffer.subarray(0, length));
   const number = lastErrno();
   if (number === errno.ENODATA || number === errno.EOPNOTSUPP) return undefined;
-  throw systemError(number, `lgetxattr ${name} of`, textOf(path));
+  throw systemError(number, `lgetxattr ${name} of`, fromCPath(path));
 }
 
 /** @throws the system's error, for example EPERM, ENOTSUP, ENOSPC */
 export function setXattr(path: CPath, name: ByteString, value: Uint8Array): void {
   if (lsetxattr === undefined) throw noLibc('lsetxattr');
-  if (lsetxattr(path, cPath(name), value, value.length, 0) !== 0) throw systemError(lastErrno(), `lsetxattr ${name} of`, textOf(path));
-}
-
-function textOf(path: CPath): ByteString {
-  return fromBytes(path.subarray(0, path.indexOf(0)));
+  if (lsetxattr(path, cPath(name), value, value.length, 0) !== 0) throw systemError(lastErrno(), `lsetxattr ${name} of`, fromCPath(path));
 }

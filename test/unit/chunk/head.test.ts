@@ -38,6 +38,15 @@ describe('head', () => {
     expect({ headSize, indexOffset }).toEqual({ headSize: head.headSize, indexOffset: head.indexOffset });
   });
 
+  test('signature sections may lie at the end, and what lies around them does not matter', () => {
+    const back = encodeHead(head, 'back');
+    expect(decodeHead(back)).toEqual(head);
+    expect(headHeader.decode(back)).toMatchObject({ signaturesOffset: 12288 - 400 - 104, pkcs7Offset: 12288 - 400 });
+    const front = encodeHead(head);
+    expect(decodeHead(Buffer.concat([back.subarray(0, headHeader.size), front.subarray(headHeader.size, 6000), back.subarray(6000)]))).toEqual(head);
+    expect(decodeHead(Buffer.concat([front.subarray(0, 6000), back.subarray(6000)]))).toEqual(head);
+  });
+
   test('a head that is full says so', () => {
     expect(() => encodeHead({ ...head, signatures: filled(12_000, 5) })).toThrow(expect.objectContaining({ code: 'LIMIT_EXCEEDED' }));
   });
@@ -59,7 +68,9 @@ describe('head', () => {
     ['index inside the head', patched(56, 12288), 'BAD_FIELD'],
     ['index beyond 2^53', patched(60, 0x00200000), 'LIMIT_EXCEEDED'],
     ['a byte between sections', patched(366, 1, 1), 'BAD_FIELD'],
-    ['a byte after the sections', patched(12287, 1, 1), 'BAD_FIELD'],
+    ['signatures over the root page', patched(40, 432), 'BAD_FIELD'],
+    ['signatures not aligned', patched(40, 441), 'BAD_FIELD'],
+    ['PKCS#7 over the signatures', patched(48, 440), 'BAD_FIELD'],
   ])('refuses %s', (_, bytes, code) => refused(bytes, code));
 
   test('truncated anywhere is a typed error', () => {
