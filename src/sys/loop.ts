@@ -3,7 +3,9 @@ import { closeSync, openSync } from 'node:fs';
 import { getSystemErrorName } from 'node:util';
 import { ThawfsError } from '../errors.js';
 import { bytes, reserved, struct, u32le, u64le } from '../bytes/struct.js';
-import { lastErrno, loadLibrary, type NativeFunction } from './ffi.js';
+import { lastErrno } from './ffi.js';
+import { libcFunction } from './libc.js';
+import { noLibc } from './system-error.js';
 
 const LOOP_CTL_GET_FREE = 0x4c82, LOOP_CONFIGURE = 0x4c0a, LOOP_CHANGE_FD = 0x4c06, LOOP_CLR_FD = 0x4c01, LOOP_SET_DIRECT_IO = 0x4c08;
 const BLKRASET = 0x1262, BLKFLSBUF = 0x1261;
@@ -24,20 +26,17 @@ const loopConfig = struct('loop_config', 304, [
   [240, 'rest', reserved(64), '__reserved'],
 ]);
 
-let ioctlCall: NativeFunction | undefined;
+const ioctlNumber = libcFunction('int ioctl(int fd, unsigned long request, uintptr_t argument)');
+const ioctlPointer = libcFunction('int ioctl(int fd, unsigned long request, void *argument)');
 
-/** @returns the result; negative: errno is in the exception */
 function ioctl(fd: number, request: number, argument: Uint8Array | number, doing: string): number {
-  ioctlCall ??= loadLibrary(['libc.so.6', 'libc.so'])?.declare('int ioctl(int fd, unsigned long request, uintptr_t argument)');
-  pointerCall ??= loadLibrary(['libc.so.6', 'libc.so'])?.declare('int ioctl(int fd, unsigned long request, void *argument)');
-  const call = typeof argument === 'number' ? ioctlCall : pointerCall;
-  if (call === undefined) throw new ThawfsError('TOOL_MISSING', 'the C library cannot be loaded', { suggestion: 'Mounting works on Linux only.' });
+  const call = typeof argument === 'number' ? ioctlNumber : ioctlPointer;
+  if (call === undefined) throw noLibc('ioctl');
   const result = Number(call(fd, request, argument));
   if (result >= 0) return result;
   const errno = getSystemErrorName(-lastErrno());
   throw new ThawfsError('MOUNT_FAILED', `${doing}: ${errno}`, { detail: { errno } });
 }
-let pointerCall: NativeFunction | undefined;
 
 export interface LoopOptions {
   /** A read-only descriptor of the file behind; not needed after the call. */

@@ -1,44 +1,27 @@
 /** mount(2), umount2(2) and the mount API of Linux 5.2, which gives a mount as a descriptor before (or without) a place in the tree. */
-import { readSync, closeSync } from 'node:fs';
+import { closeSync, readSync } from 'node:fs';
 import { getSystemErrorName } from 'node:util';
-import { toBytes, display, type ByteString } from '../bytes/byte-string.js';
+import { display, type ByteString } from '../bytes/byte-string.js';
 import { ThawfsError, type ErrorCode } from '../errors.js';
-import { lastErrno, loadLibrary, type NativeFunction } from './ffi.js';
+import { cPath } from './c-path.js';
+import { lastErrno } from './ffi.js';
+import { AT_FDCWD, libcFunction } from './libc.js';
+import { noLibc } from './system-error.js';
 
 /** Same numbers on every architecture (asm-generic since 5.2). */
 const MOVE_MOUNT = 429, FSOPEN = 430, FSCONFIG = 431, FSMOUNT = 432;
 const FSOPEN_CLOEXEC = 1, FSMOUNT_CLOEXEC = 1, FSCONFIG_SET_FLAG = 0, FSCONFIG_SET_STRING = 1, FSCONFIG_CMD_CREATE = 6, MOVE_MOUNT_F_EMPTY_PATH = 4;
-const AT_FDCWD = -100;
 
 /** Attributes of a mount (MOUNT_ATTR_*). */
 export const mountAttributes = { readOnly: 1, noSetuid: 2, noDevices: 4, noExec: 8 } as const;
 /** Flags of {@link unmount}. */
 export const unmountFlags = { force: 1, detach: 2, noFollow: 8 } as const;
 
-interface Calls {
-  readonly fsopen: NativeFunction;
-  readonly fsconfig: NativeFunction;
-  readonly fsmount: NativeFunction;
-  readonly moveMount: NativeFunction;
-  readonly umount2: NativeFunction;
-}
-
-let calls: Calls | undefined;
-
-function native(): Calls {
-  if (calls === undefined) {
-    const libc = loadLibrary(['libc.so.6', 'libc.so', 'libc.musl-x86_64.so.1', 'libc.musl-aarch64.so.1']);
-    if (libc === undefined) throw new ThawfsError('TOOL_MISSING', 'the C library cannot be loaded', { suggestion: 'Mounting works on Linux only.' });
-    calls = {
-      fsopen: libc.declare('long syscall(long number, const void *type, long flags)'),
-      fsconfig: libc.declare('long syscall(long number, long fd, long command, const void *key, const void *value, long aux)'),
-      fsmount: libc.declare('long syscall(long number, long fd, long flags, long attributes)'),
-      moveMount: libc.declare('long syscall(long number, long from, const void *fromPath, long to, const void *toPath, long flags)'),
-      umount2: libc.declare('int umount2(const void *target, int flags)'),
-    };
-  }
-  return calls;
-}
+const fsopen = libcFunction('long syscall(long number, const void *type, long flags)');
+const fsconfig = libcFunction('long syscall(long number, long fd, long command, const void *key, const void *value, long aux)');
+const fsmount = libcFunction('long syscall(long number, long fd, long flags, long attributes)');
+const moveMount = libcFunction('long syscall(long number, long from, const void *fromPath, long to, const void *toPath, long flags)');
+const umount2 = libcFunction('int umount2(const void *target, int flags)');
 
 export interface FileSystemParameters {
   /** Parameters with a value, in order; a name may come more than once (`lowerdir+`). */
@@ -56,14 +39,14 @@ export interface FileSystemParameters {
  * @throws MOUNT_FAILED with the kernel's own explanation, NOT_PERMITTED
  */
 export function createMount(type: string, parameters: FileSystemParameters): number {
-  const { fsopen, fsconfig, fsmount } = native();
-  const context = check(fsopen(FSOPEN, cString(type), FSOPEN_CLOEXEC), `fsopen ${type}`);
+  if (fsopen === undefined || fsconfig === undefined || fsmount === undefined) throw noLibc('fsopen');
+  const context = check(fsopen(FSOPEN, cPath(type), FSOPEN_CLOEXEC), `fsopen ${type}`);
   try {
     for (const key of parameters.flags ?? []) {
-      check(fsconfig(FSCONFIG, context, FSCONFIG_SET_FLAG, cString(key), null, 0), `mounting ${type}: ${key}`, context);
+      check(fsconfig(FSCONFIG, context, FSCONFIG_SET_FLAG, cPath(key), null, 0), `mounting ${type}: ${key}`, context);
     }
     for (const [key, value] of parameters.strings ?? []) {
-      check(fsconfig(FSCONFIG, context, FSCONFIG_SET_STRING, cString(key), cString(value), 0), `mounting ${type}: ${key}=${display(value)}`, context);
+      check(fsconfig(FSCONFIG, context, FSCONFIG_SET_STRING, cPath(key), cPath(value), 0), `mounting ${type}: ${key}=${display(value)}`, context);
     }
     check(fsconfig(FSCONFIG, context, FSCONFIG_CMD_CREATE, null, null, 0), `mounting ${type}`, context);
     return check(fsmount(FSMOUNT, context, FSMOUNT_CLOEXEC, parameters.attributes), `mounting ${type}`, context);
@@ -74,7 +57,8 @@ export function createMount(type: string, parameters: FileSystemParameters): num
 
 /** Puts a mount from {@link createMount} onto the directory `target`. */
 export function placeMount(mount: number, target: ByteString): void {
-  check(native().moveMount(MOVE_MOUNT, mount, cString(''), AT_FDCWD, cString(target), MOVE_MOUNT_F_EMPTY_PATH), `mounting onto ${display(target)}`);
+  if (moveMount === undefined) throw noLibc('move_mount');
+  check(moveMount(MOVE_MOUNT, mount, cPath(''), AT_FDCWD, cPath(target), MOVE_MOUNT_F_EMPTY_PATH), `mounting onto ${display(target)}`);
 }
 
 /**
@@ -82,11 +66,8 @@ export function placeMount(mount: number, target: ByteString): void {
  * @throws MOUNT_BUSY, NOT_MOUNTED, NOT_PERMITTED
  */
 export function unmount(target: ByteString, flags = 0): void {
-  check(native().umount2(cString(target), flags), `unmounting ${display(target)}`);
-}
-
-function cString(text: ByteString): Buffer {
-  return toBytes(`${text}\0`);
+  if (umount2 === undefined) throw noLibc('umount2');
+  check(umount2(cPath(target), flags), `unmounting ${display(target)}`);
 }
 
 const codes: Readonly<Record<string, ErrorCode>> = {

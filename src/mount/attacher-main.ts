@@ -1,0 +1,25 @@
+/**
+ * Entry point of the process that makes kernel calls which wait for the server: attaching and mounting read the image.
+ * It does not hold the FUSE device, so that it can always be ended: when the server is gone, its reads fail.
+ */
+import { unmount, unmountFlags } from '../sys/mount.js';
+import { attachBlock } from './block.js';
+import { recordOf, type FromAttacher, type ToAttacher } from './messages.js';
+
+/** The supervisor passes the detached FUSE mount as this descriptor. */
+const FUSE_MOUNT_DESCRIPTOR = 3;
+
+function act(message: ToAttacher): FromAttacher {
+  try {
+    if (message.type === 'attach') attachBlock(`/proc/self/fd/${FUSE_MOUNT_DESCRIPTOR}`, message);
+    else unmount(message.target, unmountFlags.detach);
+    return { type: 'done' };
+  } catch (error) {
+    return { type: 'failed', error: recordOf(error) };
+  }
+}
+
+process.on('disconnect', () => { process.exit(1); });
+process.once('message', (message: ToAttacher) => {
+  process.send?.(act(message), () => { process.exit(0); });
+});

@@ -1,0 +1,24 @@
+/** Runs the attacher process for one call. */
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { ThawfsError } from '../errors.js';
+import { errorOf, type FromAttacher, type ToAttacher } from './messages.js';
+
+const program = fileURLToPath(new URL('attacher-main.js', import.meta.url));
+
+/**
+ * @param mount a mount descriptor to pass on
+ * @throws what the call threw; MOUNT_FAILED when the process was killed
+ */
+export function callAttacher(message: ToAttacher, mount?: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [program], { stdio: ['ignore', 'inherit', 'inherit', mount ?? 'ignore', 'ipc'] });
+    child.once('message', (reply: FromAttacher) => {
+      if (reply.type === 'done') resolve();
+      else reject(errorOf(reply.error));
+    });
+    child.once('error', reject);
+    child.once('exit', (status, signal) => { reject(new ThawfsError('MOUNT_FAILED', `the attaching process ended (${signal ?? status ?? '?'})`)); });
+    child.send(message, () => undefined);
+  });
+}

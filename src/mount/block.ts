@@ -1,0 +1,48 @@
+/**
+ * The block back-end: the raw image, one file of a FUSE mount that has no place in the tree, becomes
+ *
+ *     ext4 (ro, noload)  on  loop B  on  loop A  on  the file
+ *
+ * Every link holds only the next one: loop devices clear themselves, the FUSE mount lives as long as its file is open.
+ * So `umount` of the ext4 takes everything down with it, and nothing is left behind however it came about. Two loops,
+ * because the file behind loop A can then be exchanged for a local one while ext4 is mounted (facts: directly under
+ * ext4 that shuts the file system down).
+ */
+import { closeSync, openSync } from 'node:fs';
+import type { ByteString } from '../bytes/byte-string.js';
+import { attachLoop, type LoopDevice } from '../sys/loop.js';
+import { createMount, mountAttributes, placeMount } from '../sys/mount.js';
+import { IMAGE_FILE } from './content.js';
+
+export interface BlockOptions {
+  /** Directory to mount on. */
+  readonly target: ByteString;
+  /** What `losetup -l` shows. */
+  readonly label: string;
+  /** Bytes; of no more than a chunk while chunks still have to be fetched. */
+  readonly readAhead: number;
+}
+
+/**
+ * @param folder path of the FUSE mount's root
+ * @throws MOUNT_FAILED, NOT_PERMITTED, PATH_MISSING; nothing is left attached then
+ */
+export function attachBlock(folder: string, { target, label, readAhead }: BlockOptions): void {
+  const inner = over(openSync(`${folder}/${IMAGE_FILE}`, 'r'), (fd) => attachLoop({ fd, label, directIo: true, readAhead: 0 }));
+  const outer = over(inner.fd, (fd) => attachLoop({ fd, label, directIo: true, readAhead }));
+  const mount = over(outer.fd, () => mountExt4(outer));
+  over(mount, () => { placeMount(mount, target); });
+}
+
+function mountExt4(device: LoopDevice): number {
+  return createMount('ext4', { strings: [['source', device.path]], flags: ['ro', 'noload'], attributes: mountAttributes.readOnly });
+}
+
+/** Closes the descriptor whatever happens: from then on the next link, if there is one, holds it. */
+function over<T>(fd: number, use: (fd: number) => T): T {
+  try {
+    return use(fd);
+  } finally {
+    closeSync(fd);
+  }
+}

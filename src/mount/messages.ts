@@ -1,0 +1,60 @@
+/**
+ * What the processes of a mount say to each other, over Node's IPC channel:
+ *
+ *     front (the command)  <->  supervisor (holds the FUSE descriptor)  <->  server, standby server
+ *                                           |
+ *                                     attacher (kernel calls that may block)
+ */
+import { errorCodes, ThawfsError, type ErrorCode, type ErrorDetail } from '../errors.js';
+import type { MountPlan } from './plan.js';
+
+export type FrontMessage = { readonly type: 'mount'; readonly plan: MountPlan };
+
+export type SupervisorReply =
+  | { readonly type: 'mounted' }
+  | { readonly type: 'failed'; readonly error: ErrorRecord };
+
+export type ToServer =
+  /** The first message: load everything; `serve` at once, or be ready to `take-over`. */
+  | { readonly type: 'prepare'; readonly plan: MountPlan; readonly standby: boolean }
+  | { readonly type: 'take-over' }
+  | { readonly type: 'ping' }
+  | { readonly type: 'ask'; readonly id: number; readonly question: Question };
+
+export type FromServer =
+  | { readonly type: 'ready' }
+  | { readonly type: 'failed'; readonly error: ErrorRecord }
+  | { readonly type: 'pong'; readonly stuck: boolean }
+  | { readonly type: 'unmounted' }
+  | { readonly type: 'answer'; readonly id: number; readonly value?: unknown; readonly error?: ErrorRecord };
+
+/** What the control socket takes, one JSON line each. `status` and `fill` are passed on to the server. */
+export type Question =
+  | { readonly command: 'status' }
+  | { readonly command: 'fill' };
+
+export type ToAttacher =
+  | { readonly type: 'attach'; readonly target: string; readonly label: string; readonly readAhead: number }
+  | { readonly type: 'detach'; readonly target: string };
+export type FromAttacher = { readonly type: 'done' } | { readonly type: 'failed'; readonly error: ErrorRecord };
+
+/** A {@link ThawfsError} as JSON. */
+export interface ErrorRecord {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly detail: ErrorDetail;
+  readonly suggestions: readonly string[];
+}
+
+export function recordOf(error: unknown): ErrorRecord {
+  if (error instanceof ThawfsError) {
+    return { code: error.code, message: error.message, detail: error.detail, suggestions: error.suggestions };
+  }
+  return { code: 'MOUNT_FAILED', message: error instanceof Error ? error.stack ?? error.message : String(error), detail: {}, suggestions: [] };
+}
+
+export function errorOf({ code, message, detail, suggestions }: ErrorRecord): ThawfsError {
+  return new ThawfsError(code in errorCodes ? code : 'MOUNT_FAILED', message, {
+    detail, ...(suggestions[0] === undefined ? {} : { suggestion: suggestions[0] }),
+  });
+}

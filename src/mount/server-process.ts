@@ -1,0 +1,99 @@
+/** A server as its supervisor sees it: a child process with the FUSE descriptor, and what it last said. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import type { ThawfsError } from '../errors.js';
+import { errorOf, type FromServer, type Question, type ToServer } from './messages.js';
+import type { MountPlan } from './plan.js';
+
+export interface ServerEvents {
+  ready(): void;
+  /** It could not open the image. It exits by itself. */
+  failed(error: ThawfsError): void;
+  /** The file system is gone; the server exits. */
+  unmounted(): void;
+  /** All its threads have let go of the device. */
+  exited(server: ServerProcess): void;
+}
+
+const program = fileURLToPath(new URL('server-main.js', import.meta.url));
+
+export class ServerProcess {
+  ready = false;
+  private readonly child: ChildProcess;
+  private readonly questions = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
+  private nextQuestion = 1;
+  /** When it last proved to be alive, milliseconds of performance.now(). */
+  private heard = performance.now();
+
+  constructor(plan: MountPlan, fuse: number, standby: boolean, private readonly events: ServerEvents) {
+    // A small young generation: what the kernel has to tear down when a server dies is what readers wait for.
+    this.child = spawn(process.execPath, ['--max-semi-space-size=2', program], { stdio: ['ignore', 'inherit', 'inherit', fuse, 'ipc'] });
+    this.child.on('message', (message: FromServer) => { this.hear(message); });
+    this.child.on('error', () => undefined); // The failed start or send shows as an exit.
+    this.child.once('exit', () => { this.exited(); });
+    this.say({ type: 'prepare', plan, standby });
+  }
+
+  get pid(): number | undefined { return this.child.pid; }
+
+  takeOver(): void {
+    this.heard = performance.now();
+    this.say({ type: 'take-over' });
+  }
+
+  /** Works also on a stopped process. */
+  kill(): void {
+    this.child.kill('SIGKILL');
+  }
+
+  /** Asks for a sign of life, and kills the server when none came for `patience` milliseconds. */
+  watch(patience: number): void {
+    if (performance.now() - this.heard > patience) this.kill();
+    else this.say({ type: 'ping' });
+  }
+
+  /** @throws what the server threw, or MOUNT_FAILED when it dies before it answers */
+  ask(question: Question): Promise<unknown> {
+    const id = this.nextQuestion++;
+    return new Promise((resolve, reject) => {
+      this.questions.set(id, { resolve, reject });
+      this.say({ type: 'ask', id, question });
+    });
+  }
+
+  private say(message: ToServer): void {
+    if (this.child.connected) this.child.send(message, () => undefined);
+  }
+
+  private hear(message: FromServer): void {
+    this.heard = performance.now();
+    switch (message.type) {
+      case 'ready':
+        this.ready = true;
+        this.events.ready();
+        break;
+      case 'failed':
+        this.events.failed(errorOf(message.error));
+        break;
+      case 'pong':
+        if (message.stuck) this.kill();
+        break;
+      case 'unmounted':
+        this.events.unmounted();
+        break;
+      case 'answer': {
+        const question = this.questions.get(message.id);
+        this.questions.delete(message.id);
+        if (message.error === undefined) question?.resolve(message.value);
+        else question?.reject(errorOf(message.error));
+        break;
+      }
+    }
+  }
+
+  private exited(): void {
+    for (const { reject } of this.questions.values()) reject(errorOf({ code: 'MOUNT_FAILED', message: 'the server was replaced while it was asked', detail: {}, suggestions: ['Ask again.'] }));
+    this.questions.clear();
+    this.events.exited(this);
+  }
+}

@@ -1,0 +1,75 @@
+/**
+ * The fault server: answers FUSE requests, fetches what is missing. It holds no state that its successor needs, so it
+ * may be killed at any moment; what it had not answered is delivered again.
+ */
+import { readFileSync } from 'node:fs';
+import { Worker } from 'node:worker_threads';
+import { DeferredRequests } from '../fuse/deferred.js';
+import { requestResend } from '../fuse/device.js';
+import { openContent, type Content } from './content.js';
+import { errnoOf } from './errno.js';
+import type { Question } from './messages.js';
+import type { MountPlan } from './plan.js';
+import { FUSE_DESCRIPTOR, SessionGate, VALID_SECONDS, type ThreadInput, type ThreadMessage } from './session-gate.js';
+
+/** A request that the session thread works on for longer than this, in milliseconds, will not end: it never waits for the network. */
+const STUCK_AFTER = 4000;
+
+export class Server {
+  private lastLook = { handled: -1, since: 0 };
+
+  private constructor(
+    private readonly content: Content, private readonly deferred: DeferredRequests,
+    private readonly gate: SessionGate, readonly ended: Promise<void>,
+  ) {}
+
+  /** Loads everything and starts the session thread, which waits for {@link serve}. */
+  static async load(plan: MountPlan): Promise<Server> {
+    const content = await openContent(plan, 'fetching');
+    const deferred = new DeferredRequests({
+      fd: FUSE_DESCRIPTOR, fileSystem: content.fileSystem, validSeconds: VALID_SECONDS, errnoOf, isDying,
+      fetch: (chunks, signal) => content.fetch(chunks, signal),
+    });
+    const gate = new SessionGate();
+    const thread = new Worker(new URL('session-thread.js', import.meta.url), { workerData: { plan, words: gate.words } satisfies ThreadInput });
+    const ended = new Promise<void>((resolve) => thread.once('exit', () => { resolve(); }));
+    await new Promise<void>((resolve, reject) => {
+      // A failure of the thread later on is thrown here too: the process dies of it, and the standby takes over.
+      thread.on('error', (error) => { reject(error); throw error; });
+      thread.on('message', (message: ThreadMessage) => {
+        if (message.type === 'loaded') resolve();
+        else if (message.type === 'deferred') deferred.accept(message.request, message.missing);
+        else deferred.interrupt(message.unique);
+      });
+    });
+    return new Server(content, deferred, gate, ended);
+  }
+
+  /** @param successor whether another server served before: then what it left unanswered is asked for again */
+  serve(successor: boolean): void {
+    if (successor) requestResend(FUSE_DESCRIPTOR);
+    this.gate.open();
+  }
+
+  /** Whether the session thread has been busy with one request for too long. @param now milliseconds of a steady clock */
+  isStuck(now: number): boolean {
+    const { busy, handled } = this.gate;
+    if (!busy || handled !== this.lastLook.handled) this.lastLook = { handled: busy ? handled : -1, since: now };
+    return busy && now - this.lastLook.since > STUCK_AFTER;
+  }
+
+  async answer(question: Question): Promise<unknown> {
+    if (question.command === 'fill') return this.content.fill();
+    return { ...this.content.status(), requests: this.gate.handled, waiting: this.deferred.count };
+  }
+}
+
+/** Whether a process has a SIGKILL pending (signal 9 is bit 8 of the masks), which also any other fatal signal becomes. */
+function isDying(pid: number): boolean {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, 'latin1');
+    return [...status.matchAll(/^(?:SigPnd|ShdPnd):\s*([0-9a-f]+)$/gm)].some((match) => (parseInt(match[1]!.slice(-4), 16) & 0x100) !== 0);
+  } catch {
+    return true;
+  }
+}

@@ -1,0 +1,44 @@
+/** What the two threads of a server share: the descriptor, a gate that a standby waits at, and counters that show a stuck thread. */
+import type { MountPlan } from './plan.js';
+
+/** The supervisor passes the FUSE device as this descriptor. */
+export const FUSE_DESCRIPTOR = 3;
+/** Images are frozen: the kernel may keep names and attributes as long as it likes. Seconds. */
+export const VALID_SECONDS = 1e9;
+
+const OPEN = 0, BUSY = 1, HANDLED = 2;
+
+/** A view of shared memory; both threads make one of the same words. */
+export class SessionGate {
+  constructor(readonly words: Int32Array = new Int32Array(new SharedArrayBuffer(12))) {}
+
+  /** Lets the session thread begin. */
+  open(): void {
+    Atomics.store(this.words, OPEN, 1);
+    Atomics.notify(this.words, OPEN);
+  }
+
+  /** Blocks the session thread until then. */
+  wait(): void {
+    Atomics.wait(this.words, OPEN, 0);
+  }
+
+  mark(busy: boolean): void {
+    Atomics.store(this.words, BUSY, busy ? 1 : 0);
+    if (!busy) Atomics.add(this.words, HANDLED, 1);
+  }
+
+  get busy(): boolean { return Atomics.load(this.words, BUSY) === 1; }
+  /** Requests handled so far, modulo 2^32. */
+  get handled(): number { return Atomics.load(this.words, HANDLED) >>> 0; }
+}
+
+export interface ThreadInput {
+  readonly plan: MountPlan;
+  readonly words: Int32Array;
+}
+
+export type ThreadMessage =
+  | { readonly type: 'loaded' }
+  | { readonly type: 'deferred'; readonly request: Uint8Array; readonly missing: readonly number[] }
+  | { readonly type: 'interrupted'; readonly unique: bigint };

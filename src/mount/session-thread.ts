@@ -1,0 +1,26 @@
+/** Entry point of the thread that answers FUSE requests. It is started early and waits, so that a standby takes over within milliseconds. */
+import { writeSync } from 'node:fs';
+import { parentPort, workerData, type MessagePort } from 'node:worker_threads';
+import { serve } from '../fuse/session.js';
+import { describe } from '../fuse/trace.js';
+import { openContent } from './content.js';
+import { errnoOf } from './errno.js';
+import { FUSE_DESCRIPTOR, SessionGate, VALID_SECONDS, type ThreadInput, type ThreadMessage } from './session-gate.js';
+
+async function run({ plan, words }: ThreadInput, port: MessagePort): Promise<void> {
+  const post = (message: ThreadMessage): void => { port.postMessage(message); };
+  const content = await openContent(plan, 'local');
+  const gate = new SessionGate(words);
+  post({ type: 'loaded' });
+  gate.wait();
+  serve({
+    fd: FUSE_DESCRIPTOR, fileSystem: content.fileSystem, validSeconds: VALID_SECONDS, errnoOf,
+    defer: (request, missing) => { post({ type: 'deferred', request, missing: missing.chunks }); },
+    interrupted: (unique) => { post({ type: 'interrupted', unique }); },
+    busy: (busy) => { gate.mark(busy); },
+    // A thread that never yields never flushes process.stderr.
+    ...(plan.trace ? { trace: (request, outcome) => { writeSync(2, `${describe(request, outcome)}\n`); } } : {}),
+  });
+}
+
+await run(workerData as ThreadInput, parentPort!);

@@ -1,0 +1,126 @@
+/**
+ * Who serves: one active server, and warm standbys. A dead server is followed by a standby within milliseconds; a hung
+ * one is killed first. Nobody takes over before its predecessor is completely gone, else a request that the dying one
+ * is just taking from the device would be lost.
+ */
+import { ThawfsError } from '../errors.js';
+import type { Question } from './messages.js';
+import type { MountPlan } from './plan.js';
+import { ServerProcess, type ServerEvents } from './server-process.js';
+
+/** Two, so that a server that dies while its successor's successor is still loading is no stall either. */
+const STANDBYS = 2;
+/** Milliseconds before the next standby is started: a start costs CPU that the new server needs first. */
+const STANDBY_DELAY = 100;
+/** Servers that die in a row before they are ready, until the mount is given up. */
+const MAX_FALSE_STARTS = 10;
+
+export interface SuccessionEvents {
+  /** The first server is ready. */
+  serving(): void;
+  /** The file system is unmounted. */
+  unmounted(): void;
+  /** No server can be started; readers must get errors instead of waiting for ever. */
+  gaveUp(error: ThawfsError): void;
+}
+
+export class Succession implements ServerEvents {
+  private active: ServerProcess | undefined;
+  private readonly standbys = new Set<ServerProcess>();
+  private falseStarts = 0;
+  private replaced = 0;
+  private over = false;
+  private begun = false;
+  private failure: ThawfsError | undefined;
+  private timer: NodeJS.Timeout | undefined;
+  private readonly watchdog: NodeJS.Timeout;
+
+  constructor(private readonly plan: MountPlan, private readonly fuse: number, private readonly events: SuccessionEvents) {
+    this.active = new ServerProcess(plan, fuse, false, this);
+    this.watchdog = setInterval(() => {
+      if (this.active?.ready === true) this.active.watch(plan.watchdog);
+    }, plan.watchdog / 4);
+  }
+
+  /** Facts for `status`. */
+  get status(): Readonly<Record<string, unknown>> {
+    const standbys = [...this.standbys].filter(({ ready }) => ready).map(({ pid }) => pid);
+    return { server: this.active?.pid, standbys, replaced: this.replaced };
+  }
+
+  /** @throws MOUNT_FAILED while no server is there to answer */
+  ask(question: Question): Promise<unknown> {
+    if (this.active?.ready !== true) return Promise.reject(new ThawfsError('MOUNT_FAILED', 'the server is being replaced', { suggestion: 'Ask again.' }));
+    return this.active.ask(question);
+  }
+
+  /** Ends all servers; readers get errors once the device is closed too. */
+  end(): void {
+    this.over = true;
+    clearInterval(this.watchdog);
+    clearTimeout(this.timer);
+    this.active?.kill();
+    for (const standby of this.standbys) standby.kill();
+  }
+
+  ready(): void {
+    this.falseStarts = 0;
+    this.promoteIfVacant();
+    if (!this.begun) {
+      this.begun = true;
+      this.events.serving();
+    }
+    this.prepareStandby(STANDBY_DELAY);
+  }
+
+  failed(error: ThawfsError): void {
+    this.failure = error;
+    // What the first server cannot open nobody can; later on the cause may pass.
+    if (!this.begun) this.giveUp(error);
+  }
+
+  unmounted(): void {
+    if (!this.over) this.events.unmounted();
+  }
+
+  exited(server: ServerProcess): void {
+    if (this.over) return;
+    if (!server.ready) this.falseStarts++;
+    if (this.falseStarts >= MAX_FALSE_STARTS) {
+      this.giveUp(this.failure ?? new ThawfsError('MOUNT_FAILED', `${this.falseStarts} servers died before they were ready`));
+      return;
+    }
+    if (!this.standbys.delete(server)) {
+      this.active = undefined;
+      this.promoteIfVacant();
+    }
+    const vacant = this.active === undefined;
+    this.prepareStandby(this.falseStarts > 0 ? 25 * 2 ** this.falseStarts : vacant ? 0 : STANDBY_DELAY);
+  }
+
+  private promoteIfVacant(): void {
+    if (this.active !== undefined) return;
+    for (const server of this.standbys) {
+      if (!server.ready) continue;
+      this.standbys.delete(server);
+      this.active = server;
+      this.replaced++;
+      server.takeOver();
+      return;
+    }
+  }
+
+  private prepareStandby(delay: number): void {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => {
+      if (this.over || this.standbys.size >= STANDBYS) return;
+      this.standbys.add(new ServerProcess(this.plan, this.fuse, true, this));
+    }, delay);
+  }
+
+  private giveUp(error: ThawfsError): void {
+    if (this.over) return;
+    this.end();
+    this.events.gaveUp(error);
+  }
+}

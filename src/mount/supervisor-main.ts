@@ -1,0 +1,75 @@
+/**
+ * Entry point of the supervisor: opens the FUSE device, mounts, and from then on only sees to it that somebody serves.
+ * It never touches the mount itself, so nothing can hang it.
+ */
+import { closeSync, rmSync } from 'node:fs';
+import { initialise, openFuseDevice } from '../fuse/device.js';
+import { MiB } from '../units.js';
+import { createMount, mountAttributes, placeMount } from '../sys/mount.js';
+import { callAttacher } from './attacher.js';
+import { ControlSocket } from './control-socket.js';
+import { logPath } from './runtime-folder.js';
+import { recordOf, type FrontMessage, type SupervisorReply } from './messages.js';
+import type { MountPlan } from './plan.js';
+import { Succession } from './succession.js';
+
+async function supervise(plan: MountPlan): Promise<void> {
+  const fuse = openFuseDevice();
+  const mount = createFuseMount(fuse, plan);
+  initialise(fuse, { posixAcl: plan.backend === 'tree', maxReadahead: MiB });
+  const control = new ControlSocket(plan);
+  const leave = (status: number): void => {
+    succession.end();
+    control.close();
+    // Nothing to tell after a proper end; after any other the log is what is left to look at.
+    if (status === 0) rmSync(logPath(plan), { force: true });
+    process.exit(status);
+  };
+  const reply = (message: SupervisorReply, then: () => void): void => {
+    if (process.connected) process.send?.(message, undefined, undefined, then);
+    else then();
+  };
+  const fail = (error: unknown): void => { reply({ type: 'failed', error: recordOf(error) }, () => { leave(1); }); };
+
+  const serving = new Promise<void>((resolve) => { startServing = resolve; });
+  const succession = new Succession(plan, fuse, { serving: () => { startServing(); }, unmounted: () => { leave(0); }, gaveUp: fail });
+  control.listen(succession);
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => { callAttacher({ type: 'detach', target: plan.target }).catch(() => { leave(1); }); });
+  }
+  // A front that dies before it was answered leaves nobody who knows of this mount.
+  const abandoned = (): void => { leave(1); };
+  process.once('disconnect', abandoned);
+  try {
+    await serving;
+    if (plan.backend === 'tree') placeMount(mount, plan.target);
+    else await callAttacher({ type: 'attach', target: plan.target, label: `thawfs ${plan.id}`, readAhead: MiB }, mount);
+    // From here on the mount lives by its users: the place in the tree, or the loop device.
+    closeSync(mount);
+  } catch (error) {
+    fail(error);
+    return;
+  }
+  process.off('disconnect', abandoned);
+  reply({ type: 'mounted' }, () => { if (process.connected && !plan.foreground) process.disconnect(); });
+}
+
+let startServing = (): void => undefined;
+
+function createFuseMount(fuse: number, { backend, id }: MountPlan): number {
+  const tree = backend === 'tree';
+  return createMount('fuse', {
+    flags: ['ro', ...(tree ? ['default_permissions', 'allow_other'] : [])],
+    strings: [
+      ['source', `thawfs-${id}`], ['subtype', 'thawfs'], ['fd', String(fuse)], ['rootmode', '40000'],
+      ['user_id', String(process.getuid?.() ?? 0)], ['group_id', String(process.getgid?.() ?? 0)], ['max_read', String(MiB)],
+    ],
+    attributes: mountAttributes.readOnly | (tree ? mountAttributes.noDevices | mountAttributes.noSetuid : mountAttributes.noExec),
+  });
+}
+
+process.once('message', (message: FrontMessage) => {
+  supervise(message.plan).catch((error: unknown) => {
+    process.send?.({ type: 'failed', error: recordOf(error) } satisfies SupervisorReply, () => { process.exit(1); });
+  });
+});
