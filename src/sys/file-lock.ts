@@ -1,21 +1,33 @@
-/** Advisory locks that the kernel drops when their holder dies (flock(2)), unlike lock files. */
+/** flock(2): a lock between processes that ends with its holder, however that ends. */
+import { getSystemErrorName } from 'node:util';
+import { ThawfsError } from '../errors.js';
 import { lastErrno } from './ffi.js';
 import { libcFunction } from './libc.js';
-import { errno, systemError } from './system-error.js';
+import { noLibc } from './system-error.js';
 
+const LOCK_EX = 2, LOCK_NB = 4, LOCK_UN = 8;
 const flock = libcFunction('int flock(int fd, int operation)');
-const LOCK_EX = 2;
 
-/**
- * Waits until no other descriptor holds the lock; closing `fd` gives it back. Blocks the thread: hold it for milliseconds, and
- * not across an await. Without a C library to call (macOS) it does nothing.
- *
- * @throws the system's error, for example ENOLCK
- */
-export function lockFile(fd: number): void {
-  if (flock === undefined) return;
-  while (flock(fd, LOCK_EX) !== 0) {
-    const number = lastErrno();
-    if (number !== errno.EINTR) throw systemError(number, 'flock');
+/** Runs `work` while holding the exclusive lock of an open file; waits for it. */
+export function withFileLock<T>(fd: number, work: () => T): T {
+  lock(fd, LOCK_EX);
+  try {
+    return work();
+  } finally {
+    lock(fd, LOCK_UN);
+  }
+}
+
+/** @returns whether the lock was free; it is held until the descriptor is closed */
+export function tryFileLock(fd: number): boolean {
+  if (flock === undefined) throw noLibc('flock');
+  return flock(fd, LOCK_EX | LOCK_NB) === 0;
+}
+
+function lock(fd: number, operation: number): void {
+  if (flock === undefined) throw noLibc('flock');
+  while (flock(fd, operation) !== 0) {
+    const name = getSystemErrorName(-lastErrno());
+    if (name !== 'EINTR') throw new ThawfsError('IO_FAILED', `flock: ${name}`, { detail: { errno: name } });
   }
 }

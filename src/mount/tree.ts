@@ -1,0 +1,121 @@
+/** The tree back-end: a FUSE file system over our own ext4 reader. No kernel code sees the image, so an untrusted one can harm nobody. */
+import type { ByteString } from '../bytes/byte-string.js';
+import type { RandomAccess } from '../bytes/random-access.js';
+import type { Ext4Inode } from '../ext4/reader/inode.js';
+import { LruCache } from '../ext4/reader/lru-cache.js';
+import { Ext4Reader } from '../ext4/reader/reader.js';
+import { ROOT_NODE } from '../format/fuse.js';
+import {
+  encodeDevice, type DirectoryItem, type Entry, type FileSystem, type FileSystemStatistics, type NodeAttributes,
+} from '../fuse/file-system.js';
+import { typeBits } from '../model/tree.js';
+
+/** Listings kept: a directory is read in many requests, and each of them needs the same listing. */
+const LISTINGS_KEPT = 32;
+
+/** Node ids are inode numbers, but for the root, which FUSE wants to be 1 (and ext4 never names its inode 1). */
+const inodeOf = (node: number): number => node === ROOT_NODE ? Ext4Reader.rootInode : node;
+const nodeOf = (inode: number): number => inode === Ext4Reader.rootInode ? ROOT_NODE : inode;
+
+export class TreeFileSystem implements FileSystem {
+  private opened: Ext4Reader | undefined;
+  private readonly listings = new LruCache<number, readonly DirectoryItem[]>(LISTINGS_KEPT);
+
+  /**
+   * @param image may throw ChunkMissing
+   * @param squash everything belongs to the user who mounts: where other ids have no meaning (a user namespace)
+   */
+  constructor(private readonly image: RandomAccess, private readonly squash: boolean) {}
+
+  lookup(directory: number, name: ByteString): Entry | undefined {
+    const found = this.reader.lookup(inodeOf(directory), name);
+    if (found === undefined) return undefined;
+    const inode = this.reader.inode(found.inode);
+    return { node: nodeOf(found.inode), generation: inode.generation, attributes: this.attributesOf(inode) };
+  }
+
+  getAttributes(node: number): NodeAttributes {
+    return this.attributesOf(this.inode(node));
+  }
+
+  readLink(node: number): ByteString {
+    return this.reader.readlink(this.inode(node));
+  }
+
+  read(node: number, offset: number, target: Uint8Array): number {
+    const bytes = this.reader.read(this.inode(node), offset, target.length);
+    target.set(bytes);
+    return bytes.length;
+  }
+
+  *list(directory: number, from: number): Iterable<DirectoryItem> {
+    const items = this.listings.get(directory, () => this.listing(inodeOf(directory)));
+    for (let i = from; i < items.length; i++) yield items[i]!;
+  }
+
+  getXattr(node: number, name: ByteString): Uint8Array | undefined {
+    return this.xattrs(node).find((xattr) => xattr.name === name)?.value;
+  }
+
+  listXattrs(node: number): readonly ByteString[] {
+    return this.xattrs(node).map(({ name }) => name);
+  }
+
+  seek(node: number, offset: number, wanted: 'data' | 'hole'): number | undefined {
+    const inode = this.inode(node);
+    if (offset >= inode.size) return undefined;
+    if (inode.mapping === 'inline') return wanted === 'data' ? offset : inode.size;
+    let position = offset;
+    for (const { offset: start, length } of this.reader.extents(inode)) {
+      const end = start + length;
+      if (end <= position) continue;
+      if (wanted === 'data') return Math.min(Math.max(start, position), inode.size);
+      if (start > position) return position;
+      position = end;
+    }
+    return wanted === 'hole' ? Math.min(position, inode.size) : undefined;
+  }
+
+  statistics(): FileSystemStatistics {
+    const { blockSize, blockCount, freeBlocks, inodeCount, freeInodes } = this.reader;
+    return { blockSize, blocks: blockCount, blocksFree: freeBlocks, files: inodeCount, filesFree: freeInodes };
+  }
+
+  /** Made when first needed: it reads the superblock, which may not be here yet. */
+  private get reader(): Ext4Reader {
+    this.opened ??= new Ext4Reader(this.image);
+    return this.opened;
+  }
+
+  private inode(node: number): Ext4Inode {
+    return this.reader.inode(inodeOf(node));
+  }
+
+  private listing(directory: number): DirectoryItem[] {
+    const { reader } = this;
+    const dots = [['.', directory], ['..', reader.parent(directory)]] as const;
+    return [
+      ...dots.map(([name, inode]) => ({ name, inode, mode: typeBits.directory })),
+      ...reader.list(directory).map(({ name, inode, kind }) => ({ name, inode, mode: kind === undefined ? 0 : typeBits[kind] })),
+    ];
+  }
+
+  /** ACLs name ids too: where ids are squashed, they go. */
+  private xattrs(node: number): { readonly name: ByteString; readonly value: Uint8Array }[] {
+    const all = this.reader.xattrs(this.inode(node));
+    return this.squash ? all.filter(({ name }) => !name.startsWith('system.posix_acl')) : all;
+  }
+
+  private attributesOf(inode: Ext4Inode): NodeAttributes {
+    return {
+      inode: inode.number, mode: typeBits[inode.kind] | inode.permissions, linkCount: inode.links,
+      uid: this.squash ? 0 : inode.uid, gid: this.squash ? 0 : inode.gid,
+      device: encodeDevice(inode.major, inode.minor), size: inode.kind === 'file' || inode.kind === 'directory' || inode.kind === 'symlink' ? inode.size : 0,
+      blocks: inode.sectors, blockSize: this.reader.blockSize,
+      atimeSeconds: inode.accessTime.seconds, atimeNanoseconds: inode.accessTime.nanoseconds,
+      mtimeSeconds: inode.modifyTime.seconds, mtimeNanoseconds: inode.modifyTime.nanoseconds,
+      ctimeSeconds: inode.changeTime.seconds, ctimeNanoseconds: inode.changeTime.nanoseconds,
+    };
+  }
+}
+
