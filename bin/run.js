@@ -1,4 +1,6 @@
 #!/usr/bin/env node
-import { execute } from '@oclif/core';
+import module from 'node:module';
 
-await execute({ dir: import.meta.url });
+module.enableCompileCache?.(); // Node >= 22.1: compiled modules are kept between runs
+const { start } = await import('../dist/src/cli/start.js');
+process.exitCode = await start(process.argv.slice(2), import.meta.url);

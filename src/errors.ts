@@ -109,10 +109,10 @@ const errnoSuggestions: Readonly<Record<string, string>> = {
  */
 export function fromErrno(error: unknown, doing: string): ThawfsError {
   if (error instanceof ThawfsError) return error;
-  const errno = error instanceof Error && 'code' in error ? String(error.code) : '';
+  // By shape, not by class: an error of another realm (jest, vm) is no instance of this one's Error.
+  const { code: errno = '', message: reason = String(error) } = (error ?? {}) as { readonly code?: string; readonly message?: string };
   const code = errnoCodes[errno] ?? 'IO_FAILED';
   const suggestion = errnoSuggestions[code];
-  const reason = error instanceof Error ? error.message : String(error);
   return new ThawfsError(code, `${doing}: ${reason}`, {
     detail: { errno }, cause: error, ...(suggestion === undefined ? {} : { suggestion }),
   });

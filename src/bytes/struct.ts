@@ -55,13 +55,14 @@ export function chars(size: number): Coder<string> {
   };
 }
 
-/** `count` values in a row. */
+/** `count` values in a row. A shorter list is padded with zeros. */
 export function array<T>(item: Coder<T>, count: number): Coder<T[]> {
   return {
     size: item.size * count, absent: [],
     decode: (view, at) => Array.from({ length: count }, (_, i) => item.decode(view, at + i * item.size)),
     encode: (view, at, values) => {
       if (values.length > count) throw new RangeError(`expected at most ${count} values, got ${values.length}`);
+      raw(view, at, item.size * count).fill(0);
       values.forEach((value, i) => { item.encode(view, at + i * item.size, value); });
     },
   };

@@ -16,6 +16,12 @@ import { decodeHead, encodeHead, type Head } from '../chunk/head.js';
 import { ThawfsError } from '../errors.js';
 import { HEAD_MAX_SIZE, headHeader } from '../format/container.js';
 
+/** Bytes to put at a place of the file. */
+export interface HeadWrite {
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+}
+
 /** @returns the head of an open image file; the caller owns its bytes. */
 export function readHead(fd: number): Head {
   return decodeHead(readStart(fd));
@@ -24,40 +30,64 @@ export function readHead(fd: number): Head {
 /**
  * @param fd open for reading and writing, locked by the caller against other writers
  * @param sections to set; one that is left out stays as it is
- * @throws LIMIT_EXCEEDED when the head cannot hold the new sections twice and the old ones beside them; the file is unchanged then
+ * @throws as {@link planHeadRewrite}, and the file is unchanged then
  */
-export function replaceSignatures(fd: number, sections: Partial<Pick<Head, 'signatures' | 'pkcs7'>>): void {
-  const start = readStart(fd);
+export function replaceSignatures(fd: number, sections: SignatureSections): void {
+  for (const { offset, bytes } of planHeadRewrite(readStart(fd), sections)) {
+    for (let done = 0; done < bytes.length;) done += writeSync(fd, bytes, done, bytes.length - done, offset + done);
+    fsyncSync(fd);
+  }
+}
+
+export type SignatureSections = Partial<Pick<Head, 'signatures' | 'pkcs7'>>;
+
+/**
+ * @param start the file's first bytes, at least its head
+ * @returns what to write, in this order, each to be on the disk before the next begins
+ * @throws what decodeHead throws; LIMIT_EXCEEDED when the head cannot hold the new sections twice, or once beside the old ones
+ */
+export function planHeadRewrite(start: Uint8Array, sections: SignatureSections): HeadWrite[] {
   const old = decodeHead(start);
   const wanted = { ...old, ...sections };
   demandRoom(old, wanted);
-  if (Buffer.compare(start.subarray(0, old.headSize), encodeHead(old)) !== 0) settle(fd, old);
   const back = encodeHead(wanted, 'back');
-  write(fd, back, backStart(wanted), wanted.headSize);
-  write(fd, back, 0, headHeader.size);
-  settle(fd, wanted);
+  const isSettled = Buffer.compare(start.subarray(0, old.headSize), encodeHead(old)) === 0;
+  return [
+    ...(isSettled ? [] : settle(old)),
+    part(back, backStart(wanted), wanted.headSize),
+    part(back, 0, headHeader.size),
+    ...settle(wanted),
+  ].filter(({ bytes }) => bytes.length > 0);
 }
 
 /** Steps 3 to 5. */
-function settle(fd: number, head: Head): void {
+function settle(head: Head): HeadWrite[] {
   const front = encodeHead(head);
-  const { rootPageOffset, rootPageSize } = headHeader.decode(front);
-  write(fd, front, rootPageOffset + rootPageSize, backStart(head));
-  write(fd, front, 0, headHeader.size);
-  write(fd, front, backStart(head), head.headSize);
+  return [part(front, rootPageEnd(front), backStart(head)), part(front, 0, headHeader.size), part(front, backStart(head), head.headSize)];
+}
+
+function part(head: Uint8Array, from: number, to: number): HeadWrite {
+  return { offset: from, bytes: head.subarray(from, to) };
 }
 
 function demandRoom(old: Head, wanted: Head): void {
   const end = Math.max(frontEnd(old), frontEnd(wanted));
-  if (end <= backStart(wanted)) return;
-  throw new ThawfsError('LIMIT_EXCEEDED', `head: no room to put the signatures at byte ${backStart(wanted)} while others end at byte ${end}`, {
+  const start = Math.min(backStart(old), backStart(wanted));
+  if (end <= start) return;
+  throw new ThawfsError('LIMIT_EXCEEDED', `head: no room to put the signatures at byte ${start} while others end at byte ${end}`, {
     detail: { record: 'head', headSize: old.headSize }, suggestion: 'Use smaller signatures (Ed25519 or ECDSA), or give all keys to thawfs build.',
   });
 }
 
+function rootPageEnd(head: Uint8Array): number {
+  const { rootPageOffset, rootPageSize } = headHeader.decode(head);
+  return rootPageOffset + rootPageSize;
+}
+
 function frontEnd(head: Head): number {
-  const { rootPageOffset, rootPageSize, signaturesOffset, signaturesSize, pkcs7Offset, pkcs7Size } = headHeader.decode(encodeHead(head));
-  return Math.max(rootPageOffset + rootPageSize, signaturesOffset + signaturesSize, pkcs7Offset + pkcs7Size);
+  const front = encodeHead(head);
+  const { signaturesOffset, signaturesSize, pkcs7Offset, pkcs7Size } = headHeader.decode(front);
+  return Math.max(rootPageEnd(front), signaturesOffset + signaturesSize, pkcs7Offset + pkcs7Size);
 }
 
 /** @returns where the signature sections begin when they lie at the end of the head; its size when there are none. */
@@ -69,9 +99,4 @@ function backStart(head: Head): number {
 function readStart(fd: number): Uint8Array {
   const bytes = new Uint8Array(HEAD_MAX_SIZE);
   return bytes.subarray(0, readSync(fd, bytes, 0, bytes.length, 0));
-}
-
-function write(fd: number, head: Uint8Array, from: number, to: number): void {
-  for (let at = from; at < to;) at += writeSync(fd, head, at, to - at, at);
-  fsyncSync(fd);
 }

@@ -85,7 +85,7 @@ export function importSignature(path: string, file: Uint8Array, publicKeys: read
   const keys = loadTrustedKeys(publicKeys, 'public key');
   return withImage(path, 'r+', (fd) => {
     const { manifest } = readHead(fd);
-    const found = candidates(file, manifest).flatMap((candidate) => identify(candidate, manifest, keys) ?? []);
+    const found = readAnswer(file, manifest, keys);
     if (found.length === 0) {
       throw new ThawfsError('SIGNATURE_INVALID', `signature to import: none of the ${keys.length} public keys given made it over the manifest of ${path}`, {
         detail: { path, keys: keys.map(({ keyId }) => keyId) }, suggestion: 'Sign the exported file as it is, with the digest of the scheme, and give the public key of that signer (docs/trust.md).',
@@ -145,12 +145,19 @@ async function isSignedWith(pkcs7: Uint8Array | undefined, rootHash: string, cer
   }
 }
 
-/** A raw signature may begin with any byte, so the readings are tried in turn, and verification tells which one holds. */
-function* candidates(file: Uint8Array, manifest: Uint8Array): Generator<ForeignSignature> {
-  if (file.length <= SIGNATURE_MAX_SIZE) yield { signature: file };
+/** A raw signature may look like anything, base64 and JSON too, so the readings are tried in turn until one verifies. */
+function readAnswer(file: Uint8Array, manifest: Uint8Array, keys: readonly PublicKey[]): Made[] {
   const text = Buffer.from(file.buffer, file.byteOffset, file.byteLength).toString('latin1').trim();
-  if (/^[A-Za-z0-9+/\s]+={0,2}$/.test(text)) yield { signature: new Uint8Array(Buffer.from(text, 'base64')) };
-  if (text.startsWith('{')) yield* decodeEnvelope(file, manifest);
+  const readings: (() => ForeignSignature[])[] = [
+    () => file.length <= SIGNATURE_MAX_SIZE ? [{ signature: file }] : [],
+    () => /^[A-Za-z0-9+/\s]+={0,2}$/.test(text) ? [{ signature: new Uint8Array(Buffer.from(text, 'base64')) }] : [],
+    () => text.startsWith('{') ? decodeEnvelope(file, manifest) : [],
+  ];
+  for (const reading of readings) {
+    const found = reading().flatMap((signature) => identify(signature, manifest, keys) ?? []);
+    if (found.length > 0) return found;
+  }
+  return [];
 }
 
 function identify({ signature, scheme }: ForeignSignature, manifest: Uint8Array, keys: readonly PublicKey[]): Made | undefined {

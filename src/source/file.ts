@@ -10,6 +10,7 @@ import type { OnRequest, OpenedSource, RangeSource, ReadOptions } from './range-
  * @throws PATH_MISSING, NOT_PERMITTED, IO_FAILED; BAD_ARGUMENT when it is not a regular file
  */
 export async function openFileSource(path: string, openingLength: number, onRequest?: OnRequest): Promise<OpenedSource> {
+  if (path.includes('\0')) throw new ThawfsError('BAD_ARGUMENT', 'a path cannot contain a zero byte', { suggestion: 'Check the spelling of the path.' });
   let handle: FileHandle;
   try {
     // Without O_NONBLOCK opening a FIFO waits for a writer.

@@ -143,6 +143,7 @@ class HttpFile {
           ...(url.origin === this.origin.origin ? this.headers : {}),
         },
       });
+      response.body.on('error', () => undefined); // Errors reach us through the iterator; a body that is dropped has no other listener.
       try {
         if (redirectStatuses.has(response.statusCode)) return this.redirectTarget(url, response, wanted);
         const state = judgeRange(response.statusCode, response.headers, wanted, known);
@@ -219,21 +220,20 @@ class Deadline {
 }
 
 const timeoutCodes = new Set(['UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'ETIMEDOUT']);
-/** Node names what is wrong with a certificate in these ways; no retry mends it. */
-const certificateError = /^(?:ERR_TLS_|ERR_SSL_|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|ERR_PROXY)/;
+/** What no retry mends: the names that Node gives to faults of certificates, and a source that was closed. */
+const lasting = /^(?:ERR_TLS_|ERR_SSL_|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|UND_ERR_DESTROYED|UND_ERR_CLOSED)/;
 
 function networkError(error: unknown, location: string, expired: boolean): ThawfsError {
   if (error instanceof ThawfsError) return error;
-  const reason = error instanceof Error ? error : new Error(String(error));
-  const errno = 'code' in reason ? String(reason.code) : '';
+  const { code: errno = '', message = '' } = error as { readonly code?: string; readonly message?: string };
   if (expired || timeoutCodes.has(errno)) {
-    return new ThawfsError('TIMEOUT', `${location}: the server is too slow${expired ? '' : ` (${reason.message})`}`, {
+    return new ThawfsError('TIMEOUT', `${location}: the server is too slow${expired ? '' : ` (${message})`}`, {
       detail: { location, errno, retryable: true }, cause: error, suggestion: 'Try again later, or from a better connection.',
     });
   }
   // An AggregateError (one attempt per address) has no message of its own.
-  return new ThawfsError('SOURCE_UNREACHABLE', `${location}: ${reason.message || errno}`, {
-    detail: { location, errno, retryable: !certificateError.test(errno) }, cause: error, suggestion: 'Check the host name and the network.',
+  return new ThawfsError('SOURCE_UNREACHABLE', `${location}: ${message || errno}`, {
+    detail: { location, errno, retryable: !lasting.test(errno) }, cause: error, suggestion: 'Check the host name and the network.',
   });
 }
 

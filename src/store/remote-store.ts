@@ -23,11 +23,10 @@ const RUN_SIZE = 4 * MiB;
 const PARALLEL = 4;
 
 export class RemoteStore implements ChunkStore {
-  /** Chunks fetched a second time because the first answer was not the chunk. */
-  refetched = 0;
   private readonly slots = new Slots(PARALLEL);
 
-  constructor(private readonly source: RangeSource, private readonly decode: DecodeChunk) {}
+  /** @param onRefetch called for each chunk that is fetched a second time because the first answer was not the chunk */
+  constructor(private readonly source: RangeSource, private readonly decode: DecodeChunk, private readonly onRefetch: () => void) {}
 
   get(chunks: readonly ChunkRef[], signal?: AbortSignal): Promise<Uint8Array>[] {
     return planRuns(chunks).flatMap((run) => {
@@ -45,7 +44,7 @@ export class RemoteStore implements ChunkStore {
       return this.decode(chunk, frame);
     } catch (error) {
       if (!hasCode(error, 'CHUNK_DIGEST_MISMATCH')) throw error;
-      this.refetched++;
+      this.onRefetch();
       return this.decode(chunk, await this.source.read(chunk.frameOffset, chunk.frameSize, { signal }));
     }
   }

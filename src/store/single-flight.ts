@@ -1,5 +1,6 @@
 /** Several readers that miss the same chunk share one fetch. */
 import type { ChunkRef, ChunkStore } from './chunk-store.js';
+import { unlessAborted } from './unless-aborted.js';
 
 /** Chunks asked for together. The fetch is aborted when nobody waits for any of them any more. */
 interface Batch {
@@ -51,21 +52,5 @@ export class SingleFlightStore implements ChunkStore {
   private abandon(batch: Batch): void {
     for (const [number, flight] of this.flights) if (flight.batch === batch) this.flights.delete(number);
     batch.controller.abort();
-  }
-}
-
-/** @returns what `work` gives, but rejects at once when the signal aborts; `work` goes on */
-export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return work;
-  signal.throwIfAborted();
-  let stop = (): void => undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    stop = () => { reject(signal.reason as Error); };
-    signal.addEventListener('abort', stop, { once: true });
-  });
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener('abort', stop);
   }
 }

@@ -13,14 +13,15 @@ import { EntryPath, cPath } from '../sys/c-path.js';
 import type { CPath } from '../sys/c-path.js';
 import { lstatInto, newInode } from '../sys/lstat.js';
 import { getXattr, listXattrs, xattrsAvailable } from '../sys/xattr.js';
+import type { PathMatcher } from './glob.js';
 import { hostContent } from './host-content.js';
 import { isKeptXattr, sortXattrs } from './kept-xattrs.js';
 import { unreadable } from './tree-source.js';
 import type { TreeSource } from './tree-source.js';
 
 export interface ScanOptions {
-  /** Whether to leave out an entry and all below it. @param path from the root, without a leading slash */
-  readonly skip?: (path: ByteString) => boolean;
+  /** Tells which entries to leave out unread, a directory with all below it; see {@link compileGlobs}. Default none. */
+  readonly skip?: PathMatcher;
   /** Full names of extended attributes kept beside the portable ones. */
   readonly extraXattrs?: readonly ByteString[];
   /** The names in a directory; default readdir(3). */
@@ -92,18 +93,20 @@ class DirectoryScan {
     this.#entry.enter(directory);
     for (const name of names) {
       const inner = path === '' ? name : `${path}/${name}`;
-      if (this.options.skip?.(inner) === true) continue;
-      const child = this.#node(this.#entry.of(name), `${directory}/${name}`);
+      const child = this.#node(this.#entry.of(name), `${directory}/${name}`, inner);
+      if (child === undefined) continue;
       node.children.set(name, child);
       if (child.kind === 'directory') this.#pending.push({ node: child, path: inner });
     }
   }
 
-  #node(cpath: CPath, path: ByteString): TreeNode {
+  /** @returns undefined for what is to be left out. */
+  #node(cpath: CPath, path: ByteString, inner: ByteString): TreeNode | undefined {
     const inode = this.#inode;
     try {
       lstatInto(cpath, inode);
       const type = inode.mode & 0o170000;
+      if (this.options.skip?.(inner, type === typeBits.directory) === true) return undefined;
       if (inode.linkCount < 2 || type === typeBits.directory) return this.#newNode(type, cpath, path);
       const key = `${inode.fileSystemMajor}:${inode.fileSystemMinor}:${inode.inodeHigh}:${inode.inodeLow}`;
       const known = this.#linked.get(key);

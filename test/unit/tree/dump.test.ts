@@ -6,7 +6,7 @@ import { readContent } from '../../helpers/tree-model.js';
 const text = `/ directory 0755 0 0 0.000000000 - - - -
 /a\\x20b\\x5c\\xff file 4644 1 2 -2.500000000 5 - - - user.x=00ff user.y\\x3d=
 /d directory 1777 0 4294967295 15032385535.999999999 - - - -
-/d/\\x2d symlink 0777 0 0 1.000000001 - - -/\\x0a -
+/d/- symlink 0777 0 0 1.000000001 - - -/\\x0a -
 /d/also hardlink - - - - - - /a\\x20b\\x5c\\xff -
 /dev character-device 0600 0 0 0.000000000 - 300:70000 - -
 /pipe fifo 0600 0 0 0.000000000 - - - - trusted.z=01

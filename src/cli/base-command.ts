@@ -1,0 +1,38 @@
+/** What all commands have in common: `--json`, interruption, output that survives a closed pipe. */
+import { Command } from '@oclif/core/command';
+import { classify } from './failure.js';
+import { Interruption } from './interruption.js';
+
+export abstract class BaseCommand extends Command {
+  static override enableJsonFlag = true;
+
+  private readonly interruption = new Interruption();
+
+  /** Aborted by Ctrl-C, SIGTERM and hang-up, with an INTERRUPTED error as its reason; pass it to everything that takes time. */
+  protected get signal(): AbortSignal { return this.interruption.signal; }
+
+  protected override async init(): Promise<void> {
+    await super.init();
+    this.interruption.listen();
+  }
+
+  /** Thrown on, with `--json` too: start.ts prints every failure. oclif's own handling gives `--json` another exit status than text. */
+  protected override catch(error: Error): Promise<never> {
+    return Promise.reject(classify(error, this.id) as Error);
+  }
+
+  protected override async finally(error: Error | undefined): Promise<void> {
+    this.interruption.stopListening();
+    await super.finally(error);
+  }
+
+  /** As oclif's, without colours: it is for programs. */
+  protected override logJson(json: unknown): void {
+    process.stdout.write(`${JSON.stringify(json, undefined, 2)}\n`);
+  }
+
+  /** A remark for people on standard error: what was done on the way, not the result. Nothing with `--json`. */
+  protected remark(text: string): void {
+    if (!this.jsonEnabled()) process.stderr.write(`${text}\n`);
+  }
+}

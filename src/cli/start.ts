@@ -1,0 +1,29 @@
+/** Start of the program: runs one command, prints a failure the same way wherever it came from, sets the exit status. */
+import { run } from '@oclif/core/run';
+import { exitCodes } from './exit-codes.js';
+import { classify, describeFailure, failureText } from './failure.js';
+import { paintFor } from './paint.js';
+import { StdoutClosed } from './stdout.js';
+
+/**
+ * @param argv arguments without node and script
+ * @param root any file URL inside the package; oclif finds package.json and oclif.manifest.json from it
+ * @returns the exit status; the caller ends the process with it
+ */
+export async function start(argv: readonly string[], root: string): Promise<number> {
+  try {
+    await run([...argv], root);
+    return exitCodes.ok;
+  } catch (error) {
+    if (error instanceof StdoutClosed) return exitCodes.ok; // `thawfs ls IMAGE / | head`: the reader has what it wanted.
+    const failure = describeFailure(classify(error));
+    if (wantsJson(argv)) process.stdout.write(`${JSON.stringify({ error: failure }, undefined, 2)}\n`);
+    else process.stderr.write(failureText(failure, paintFor(process.stderr)));
+    return failure.exitCode;
+  }
+}
+
+function wantsJson(argv: readonly string[]): boolean {
+  const end = argv.indexOf('--');
+  return (end === -1 ? argv : argv.slice(0, end)).includes('--json');
+}

@@ -1,0 +1,57 @@
+/** Finds chunks of an image, fetching index pages as they are needed: the index reader joined to a source. */
+import { isPagePlace, type ChunkPlace, type IndexReader, type PagePlace } from '../chunk/index-reader.js';
+import { hasCode } from '../errors.js';
+import type { RangeSource } from '../source/range-source.js';
+import { unlessAborted } from '../store/unless-aborted.js';
+
+export class Locator {
+  /** Pages on their way, by file offset. */
+  private readonly arriving = new Map<number, Promise<void>>();
+
+  constructor(private readonly index: IndexReader, private readonly source: RangeSource) {}
+
+  /**
+   * @param chunks chunk numbers
+   * @throws INDEX_DIGEST_MISMATCH when a page is bad, also when fetched again; what the source throws
+   */
+  async locate(chunks: readonly number[], signal?: AbortSignal): Promise<ChunkPlace[]> {
+    const places: ChunkPlace[] = [];
+    for (const chunk of chunks) {
+      let place = this.index.find(chunk);
+      while (isPagePlace(place)) {
+        await unlessAborted(this.arrival(place), signal);
+        place = this.index.find(chunk);
+      }
+      places.push(place);
+    }
+    return places;
+  }
+
+  /** @param readSync of the source */
+  locateSync(chunk: number, readSync: (offset: number, length: number) => Uint8Array): ChunkPlace {
+    let place = this.index.find(chunk);
+    while (isPagePlace(place)) {
+      this.index.accept(place, readSync(place.offset, place.size));
+      place = this.index.find(chunk);
+    }
+    return place;
+  }
+
+  /** Readers that need the same page share one fetch, which none of them can abort: pages are small. */
+  private arrival(place: PagePlace): Promise<void> {
+    const under = this.arriving.get(place.offset);
+    if (under !== undefined) return under;
+    const arrival = this.fetchPage(place).finally(() => this.arriving.delete(place.offset));
+    this.arriving.set(place.offset, arrival);
+    return arrival;
+  }
+
+  private async fetchPage(place: PagePlace): Promise<void> {
+    try {
+      this.index.accept(place, await this.source.read(place.offset, place.size));
+    } catch (error) {
+      if (!hasCode(error, 'INDEX_DIGEST_MISMATCH')) throw error;
+      this.index.accept(place, await this.source.read(place.offset, place.size)); // damaged on the way, perhaps
+    }
+  }
+}

@@ -1,0 +1,95 @@
+import { parseHex, toHex } from '../bytes/hex.js';
+import { ChunkDecoder } from '../chunk/chunk-decoder.js';
+import { decodeHead, type Head } from '../chunk/head.js';
+import { IndexReader, type ChunkPlace } from '../chunk/index-reader.js';
+import { openCodec } from '../codec/registry.js';
+import { ThawfsError } from '../errors.js';
+import { HEAD_MAX_SIZE, SKIPPABLE_HEADER_SIZE } from '../format/container.js';
+import type { Manifest } from '../format/manifest.js';
+import { decodeSignatures } from '../format/signatures.js';
+import { sha256 } from '../hash/sha256.js';
+import { openSource, type SourceOptions } from '../source/open-source.js';
+import type { OnRequest, RangeSource } from '../source/range-source.js';
+import { DEFAULT_CACHE_SIZE, MemoryStore } from '../store/memory-store.js';
+import { RemoteStore } from '../store/remote-store.js';
+import { SingleFlightStore } from '../store/single-flight.js';
+import { requireTrust, type TrustPolicy } from '../trust/policy.js';
+import { Image, type ImageStatistics } from './image.js';
+import { Locator } from './locator.js';
+
+export interface OpenOptions extends SourceOptions {
+  /** Whose images are accepted; required, because reading what anybody made is a decision. */
+  readonly trust: TrustPolicy;
+  /** Bytes of chunks kept in memory. Default 64 MiB. */
+  readonly cacheSize?: number;
+}
+
+/**
+ * Opens an image for lazy reading: checks who vouches for it, and fetches nothing of its content. Every byte that is
+ * read later is verified against what was checked here.
+ *
+ * Cost: one request of at most 64 KiB, whatever the image's size.
+ *
+ * @param location a path, a `file:` URL, or an `http:` or `https:` URL
+ * @throws what {@link requireTrust} throws when the policy refuses it; BAD_MAGIC, VERSION_UNSUPPORTED, BAD_FIELD, LIMIT_EXCEEDED,
+ *   TRUNCATED, STRUCTURE_INVALID when it is no such image; INDEX_DIGEST_MISMATCH; what openSource throws
+ */
+export async function openImage(location: string, options: OpenOptions): Promise<Image> {
+  const statistics: ImageStatistics = { requests: 0, bytesFetched: 0, chunksDecoded: 0, chunksRefetched: 0 };
+  const onRequest: OnRequest = (request) => {
+    statistics.requests++;
+    statistics.bytesFetched += request.bytesReceived;
+    options.onRequest?.(request);
+  };
+  const { source, opening } = await openSource(location, HEAD_MAX_SIZE, { ...options, onRequest });
+  try {
+    return assemble(source, decodeHead(opening), options, statistics);
+  } catch (error) {
+    await source.close();
+    throw error;
+  }
+}
+
+function assemble(source: RangeSource, head: Head, options: OpenOptions, statistics: ImageStatistics): Image {
+  const trust = requireTrust({
+    manifestBytes: head.manifest, policy: options.trust,
+    signatures: head.signatures === undefined ? [] : decodeSignatures(head.signatures),
+  });
+  const { manifest } = trust;
+  requireRootPage(head.rootPage, manifest);
+  const { chunkSize, chunkCount } = manifest.index;
+  const codec = openCodec();
+  const index = new IndexReader({
+    chunkCount, chunkSize, rawSize: manifest.raw.size, framesOffset: head.headSize, indexOffset: head.indexOffset, maxFrameSize: codec.bound(chunkSize),
+  }, head.rootPage);
+  requireWhole(source, head.indexOffset + SKIPPABLE_HEADER_SIZE + index.pagesSize);
+
+  const decoder = new ChunkDecoder(codec, chunkSize, parseHex(manifest.verity.salt, 'manifest.verity.salt'));
+  const decode = (place: ChunkPlace, frame: Uint8Array): Uint8Array => {
+    const chunk = decoder.decode(place, frame);
+    statistics.chunksDecoded++;
+    return chunk;
+  };
+  const chunks = new SingleFlightStore(new RemoteStore(source, decode, () => { statistics.chunksRefetched++; }));
+  return new Image({
+    manifest, trust, source, chunks, decode, statistics, memory: new MemoryStore(chunks, options.cacheSize ?? DEFAULT_CACHE_SIZE),
+    locator: new Locator(index, source),
+  });
+}
+
+function requireRootPage(rootPage: Uint8Array, manifest: Manifest): void {
+  const actual = toHex(sha256(rootPage));
+  const expected = manifest.index.rootDigest;
+  if (actual === expected) return;
+  throw new ThawfsError('INDEX_DIGEST_MISMATCH', `root page of the chunk index: sha256 is ${actual}, the manifest says ${expected}`, {
+    detail: { expected, actual }, suggestion: 'Fetch or copy the image again.',
+  });
+}
+
+/** A download that was cut short is found now, not when somebody reads its missing end. */
+function requireWhole({ location, size }: RangeSource, needed: number): void {
+  if (size >= needed) return;
+  throw new ThawfsError('TRUNCATED', `${location}: has ${size} bytes, the image has at least ${needed}`, {
+    detail: { location, size, needed }, suggestion: 'Fetch or copy the image again.',
+  });
+}
