@@ -66,14 +66,14 @@ export class TreeFileSystem implements FileSystem {
     if (offset >= inode.size) return undefined;
     if (inode.mapping === 'inline') return wanted === 'data' ? offset : inode.size;
     let position = offset;
-    for (const { offset: start, length } of this.reader.extents(inode)) {
-      const end = start + length;
-      if (end <= position) continue;
-      if (wanted === 'data') return Math.min(Math.max(start, position), inode.size);
-      if (start > position) return position;
+    for (const { logical, length, unwritten } of this.reader.extents(inode)) {
+      const end = logical + length;
+      if (end <= position || unwritten) continue;
+      if (wanted === 'data') return Math.max(logical, position);
+      if (logical > position) return position;
       position = end;
     }
-    return wanted === 'hole' ? Math.min(position, inode.size) : undefined;
+    return wanted === 'hole' ? position : undefined;
   }
 
   statistics(): FileSystemStatistics {

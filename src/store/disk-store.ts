@@ -4,14 +4,14 @@
  * damaged or gone at any time, and nothing is ever synced.
  *
  *     FOLDER/objects/ab/cdef…   the object's bytes; written under a temporary name and renamed
- *     FOLDER/usage              eight bytes: disk space of all objects; its lock serialises writers
+ *     FOLDER/usage              eight bytes: disk space of all objects; locked by whoever changes the store
  *     FOLDER/pins/NAME          ids (32 bytes each) that are not evicted while NAME exists
  */
 import {
   closeSync, existsSync, fstatSync, futimesSync, mkdirSync, openSync, readFileSync, readSync, readdirSync, renameSync, rmSync, statSync, writeSync,
 } from 'node:fs';
 import { fromErrno } from '../errors.js';
-import { withFileLock } from '../sys/file-lock.js';
+import { lockFile } from '../sys/file-lock.js';
 import { BLOCK_SIZE, roundUp } from '../units.js';
 
 /** Bytes that a cache may take unless somebody says otherwise. */
@@ -105,7 +105,7 @@ export class DiskStore {
     const path = this.pathOf(id);
     const temporaryPath = `${this.folder}/objects/.${process.pid}.${this.temporary++}`;
     try {
-      return withFileLock(this.usage, () => {
+      return this.locked(() => {
         if (existsSync(path)) return true;
         const size = spaceOf(bytes.length);
         if (!this.makeRoom(size)) return false;
@@ -130,7 +130,7 @@ export class DiskStore {
   /** Drops an object that turned out to be damaged. */
   remove(id: string): void {
     try {
-      withFileLock(this.usage, () => {
+      this.locked(() => {
         const path = this.pathOf(id);
         const { size } = statSync(path);
         rmSync(path);
@@ -162,7 +162,18 @@ export class DiskStore {
 
   /** Removes the objects unused for longest until at most `target` bytes are used. @returns bytes used now */
   evict(target: number): number {
-    return withFileLock(this.usage, () => this.evictLocked(target));
+    return this.locked(() => this.evictLocked(target));
+  }
+
+  /** Runs `work` while no other process changes the store. Closing the descriptor gives the lock back, also when the process dies. */
+  private locked<T>(work: () => T): T {
+    const fd = openSync(`${this.folder}/usage`, 'r+');
+    try {
+      lockFile(fd);
+      return work();
+    } finally {
+      closeSync(fd);
+    }
   }
 
   private makeRoom(size: number): boolean {

@@ -1,0 +1,30 @@
+/** Chunks from an origin that is opened when the first of them is asked for. */
+import { hasCode } from '../errors.js';
+import type { RangeSource } from '../source/range-source.js';
+import type { ChunkRef, ChunkStore } from '../store/chunk-store.js';
+import type { Origin } from './origin.js';
+
+export class OriginStore implements ChunkStore {
+  private opened: { readonly source: RangeSource; readonly store: ChunkStore } | undefined;
+
+  constructor(private readonly origin: Origin, private readonly over: (source: RangeSource) => ChunkStore) {}
+
+  get(chunks: readonly ChunkRef[], signal?: AbortSignal): Promise<Uint8Array>[] {
+    const answers = this.store().then((store) => store.get(chunks, signal));
+    return chunks.map(async (_, i) => {
+      try {
+        return await (await answers)[i]!;
+      } catch (error) {
+        // Another file lies there now, or nothing: look again at the next use.
+        if (hasCode(error, 'SOURCE_CHANGED', 'SOURCE_UNREACHABLE')) this.origin.reset();
+        throw error;
+      }
+    });
+  }
+
+  private async store(): Promise<ChunkStore> {
+    const source = await this.origin.source();
+    if (this.opened?.source !== source) this.opened = { source, store: this.over(source) };
+    return this.opened.store;
+  }
+}

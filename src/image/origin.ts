@@ -1,0 +1,42 @@
+/** A place that an image can be fetched from: opened when first needed, and only believed when it holds the same image. */
+import { decodeHead, type Head } from '../chunk/head.js';
+import { ThawfsError } from '../errors.js';
+import { HEAD_MAX_SIZE } from '../format/container.js';
+import { openSource, type SourceOptions } from '../source/open-source.js';
+import type { RangeSource } from '../source/range-source.js';
+
+export class Origin {
+  private opening: Promise<RangeSource> | undefined;
+
+  /** @param head of the image that was trusted */
+  constructor(readonly location: string, private readonly head: Head, private readonly options: SourceOptions) {}
+
+  /**
+   * @throws SOURCE_CHANGED when there is another image now; what openSource throws. After a failure the next call tries anew
+   */
+  source(): Promise<RangeSource> {
+    this.opening ??= this.open().catch((error: unknown) => {
+      this.opening = undefined;
+      throw error;
+    });
+    return this.opening;
+  }
+
+  /** Forgets a source that failed or changed, so that the next use looks again at what is there. */
+  reset(): void {
+    void this.opening?.then((source) => source.close()).catch(() => undefined);
+    this.opening = undefined;
+  }
+
+  private async open(): Promise<RangeSource> {
+    const { source, opening } = await openSource(this.location, HEAD_MAX_SIZE, this.options);
+    const found = decodeHead(opening);
+    // Signatures may be added in place; what they sign, and where the frames are, may not change.
+    const same = Buffer.compare(found.manifest, this.head.manifest) === 0 && found.headSize === this.head.headSize && found.indexOffset === this.head.indexOffset;
+    if (same) return source;
+    await source.close();
+    throw new ThawfsError('SOURCE_CHANGED', `${source.location}: is another image than the one that was mounted`, {
+      detail: { location: source.location, retryable: false }, suggestion: 'Mount the new image, or put the old one back.',
+    });
+  }
+}
