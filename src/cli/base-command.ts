@@ -18,7 +18,7 @@ export abstract class BaseCommand extends Command {
 
   /** Thrown on, with `--json` too: start.ts prints every failure. oclif's own handling gives `--json` another exit status than text. */
   protected override catch(error: Error): Promise<never> {
-    return Promise.reject(classify(error, this.id) as Error);
+    return Promise.reject(classify(error, this.id));
   }
 
   protected override async finally(error: Error | undefined): Promise<void> {

@@ -28,7 +28,7 @@ interface CommandLineError extends Error { readonly oclif: { readonly exit?: num
  * @param commandId as oclif has it, `key:generate`
  * @returns the error as ours where it has a place in our table: oclif's complaints about usage, and system calls that nobody named
  */
-export function classify(error: unknown, commandId?: string): unknown {
+export function classify<T>(error: T, commandId?: string): T | ThawfsError {
   if (!(error instanceof Error)) return error;
   const { message, flag } = withoutOclif(error.message);
   if (error instanceof ThawfsError) {

@@ -1,10 +1,11 @@
 /** The trust flags, and the policy they spell: which keys, how many of them, how old. Shared by every command that reads an image. */
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { boolean, integer, string } from '@oclif/core/flags';
 import { fromErrno, ThawfsError } from '../errors.js';
 import type { TrustPolicy } from '../trust/policy.js';
+import { readText } from './read-file.js';
 
 export const trustFlags = {
   'trust': string({
@@ -34,12 +35,11 @@ export interface TrustFlags {
 /**
  * Reads the keys. Cryptography is loaded only now, not when the command's help is printed.
  *
- * @throws PATH_MISSING, NOT_PERMITTED; BAD_ARGUMENT when a file holds no key
+ * @throws as {@link trustedPems}; BAD_ARGUMENT when a file holds no key
  */
 export async function trustPolicy(flags: TrustFlags): Promise<TrustPolicy> {
   const [{ loadTrustedKeys }, { SequenceLedger }] = await Promise.all([import('../trust/keys.js'), import('../trust/sequence-ledger.js')]);
-  const files = flags.trust === undefined ? defaultKeyFiles() : flags.trust.flatMap(keyFiles);
-  const keys = files.flatMap((file) => loadTrustedKeys([readText(file)], file));
+  const keys = trustedPems(flags.trust).flatMap(({ path, pem }) => loadTrustedKeys([pem], path));
   return {
     keys: [...new Map(keys.map((key) => [key.keyId, key])).values()],
     allowUnsigned: flags['allow-unsigned'],
@@ -48,6 +48,15 @@ export async function trustPolicy(flags: TrustFlags): Promise<TrustPolicy> {
     ...(flags['any-sequence'] ? {} : { sequences: new SequenceLedger() }),
     now: Math.floor(Date.now() / 1000),
   };
+}
+
+/**
+ * @param paths the values of `--trust`: files and folders; undefined: the default folders
+ * @throws PATH_MISSING, NOT_PERMITTED; BAD_ARGUMENT for a folder without keys
+ */
+export function trustedPems(paths: readonly string[] | undefined): { readonly path: string; readonly pem: string }[] {
+  const files = paths === undefined ? defaultKeyFiles() : paths.flatMap(keyFiles);
+  return files.map((path) => ({ path, pem: readText(path) }));
 }
 
 /** @returns the folders whose keys count when no `--trust` is given: the user's, then the machine's. */
@@ -73,12 +82,4 @@ function keyFiles(path: string): string[] {
 
 function keysIn(folder: string): string[] {
   return readdirSync(folder).filter((name) => /\.(?:pem|pub|crt)$/.test(name)).sort().map((name) => join(folder, name));
-}
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    throw fromErrno(error, `reading ${file}`);
-  }
 }

@@ -1,6 +1,6 @@
 /** The content of files, symlinks and xattr value inodes: by range, so memory follows what is asked, not what a size claims. */
 import { ChunkMissing } from '../../bytes/random-access.js';
-import { readInlineContent } from './inline.js';
+import { inlinePieces } from './inline.js';
 import type { Ext4Inode } from './inode.js';
 import { mapRuns } from './mapping.js';
 import type { Run } from './run.js';
@@ -25,10 +25,16 @@ export interface Extent {
 export function readContent(volume: Volume, inode: Ext4Inode, offset: number, length: number): Uint8Array {
   const end = Math.min(offset + length, inode.size);
   if (end <= offset) return new Uint8Array(0);
-  if (inode.mapping === 'inline') return readInlineContent(volume, inode).slice(offset, end);
+  const target = new Uint8Array(end - offset);
+  if (inode.mapping === 'inline') {
+    for (const { logical, bytes } of inlinePieces(volume, inode)) {
+      const from = Math.max(offset, logical);
+      if (from < end) target.set(bytes.subarray(from - logical, end - logical), from - offset);
+    }
+    return target;
+  }
   const { blockSize } = volume;
   const runs = mapRuns(volume, inode, Math.floor(offset / blockSize), Math.ceil(end / blockSize));
-  const target = new Uint8Array(end - offset);
   const missing = new Set<number>();
   for (const run of runs) {
     const extent = clip(volume, run, offset, end);

@@ -18,17 +18,15 @@ export function readInlineParts(volume: Volume, inode: Ext4Inode): InlineParts {
   return { head: inode.blockArea, rest: entry?.value ?? new Uint8Array(0) };
 }
 
-/**
- * @returns the whole content of an inline file or symlink; a copy that the caller owns
- * @throws BAD_FIELD when the size says more than is there
- */
-export function readInlineContent(volume: Volume, inode: Ext4Inode): Uint8Array {
+/** A stretch of inline content: `bytes` (a view) from `logical` in the file. */
+export interface InlinePiece {
+  readonly logical: number;
+  readonly bytes: Uint8Array;
+}
+
+/** @returns what is stored of an inline file or symlink, cut at its size. Beyond it is a hole: mke2fs makes such files, and the kernel reads zeros. */
+export function inlinePieces(volume: Volume, inode: Ext4Inode): InlinePiece[] {
   const { head, rest } = readInlineParts(volume, inode);
-  if (inode.size > head.length + rest.length) {
-    throw badField(inodePlace(inode), 'size', `is ${inode.size}, the inline data has ${head.length + rest.length} bytes`);
-  }
-  const content = new Uint8Array(inode.size);
-  content.set(head.subarray(0, inode.size));
-  if (inode.size > head.length) content.set(rest.subarray(0, inode.size - head.length), head.length);
-  return content;
+  return [{ logical: 0, bytes: head }, { logical: head.length, bytes: rest }]
+    .map(({ logical, bytes }) => ({ logical, bytes: bytes.subarray(0, Math.max(0, inode.size - logical)) })).filter(({ bytes }) => bytes.length > 0);
 }

@@ -10,7 +10,6 @@ import { findLinear, isIndexed, readEntries, type DirEntry } from './directory.j
 import { badField, beyondLimit } from './fault.js';
 import { featureNames } from './features.js';
 import { findIndexed } from './htree.js';
-import { readInlineContent } from './inline.js';
 import { inodePlace, readInode, type Ext4Inode } from './inode.js';
 import { LruCache } from './lru-cache.js';
 import { resolvePath, type Resolved } from './path.js';
@@ -171,7 +170,6 @@ export class Ext4Reader {
   }
 
   private targetBytes(inode: Ext4Inode): Uint8Array {
-    if (inode.mapping === 'none') return inode.blockArea.subarray(0, inode.size);
-    return inode.mapping === 'inline' ? readInlineContent(this.volume, inode) : readContent(this.volume, inode, 0, inode.size);
+    return inode.mapping === 'none' ? inode.blockArea.subarray(0, inode.size) : readContent(this.volume, inode, 0, inode.size);
   }
 }

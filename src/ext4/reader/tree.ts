@@ -1,10 +1,11 @@
 /** An image as a tree of nodes: what extract, dump and diff take, and what a build from an ext4 image starts with. */
 import type { ByteString } from '../../bytes/byte-string.js';
-import { bytesContent, type Content } from '../../model/content.js';
+import type { Content } from '../../model/content.js';
 import type { Attributes, DirectoryNode, FileNode, TreeNode } from '../../model/tree.js';
 import { ROOT_INODE } from '../../format/ext4/superblock.js';
 import type { DirEntry } from './directory.js';
 import { badField } from './fault.js';
+import { inlinePieces } from './inline.js';
 import { inodePlace, type Ext4Inode } from './inode.js';
 import type { Ext4Reader } from './reader.js';
 
@@ -81,7 +82,10 @@ function attributes(reader: Ext4Reader, inode: Ext4Inode): Attributes {
 
 /** Pieces of the image; holes and unwritten extents are the gaps. Inline data is held as bytes. */
 function contentOf(reader: Ext4Reader, inode: Ext4Inode): Content {
-  if (inode.mapping === 'inline') return bytesContent(reader.read(inode, 0, inode.size));
+  if (inode.mapping === 'inline') {
+    const pieces = inlinePieces(reader.volume, inode).map(({ logical, bytes }) => ({ offset: logical, length: bytes.length, source: bytes.slice(), sourceOffset: 0 }));
+    return { size: inode.size, pieces };
+  }
   const source = reader.volume.image;
   const pieces = reader.extents(inode).filter(({ unwritten }) => !unwritten)
     .map(({ logical, physical, length }) => ({ offset: logical, length, source, sourceOffset: physical }));

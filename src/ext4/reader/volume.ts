@@ -103,6 +103,11 @@ export class Volume {
     }
   }
 
+  /** As checkBlocks, for stretches that begin with the superblock itself. */
+  checkMetadataBlocks(first: number, count: number, from: Place): void {
+    if (first + count > this.blockCount) throw badField(from, 'metadata', `reaches block ${first + count - 1}, the device ends at ${this.blockCount - 1}`);
+  }
+
   /** @returns the byte offset of an inode's record. @throws BAD_FIELD for a number that the file system does not have */
   inodeOffset(number: number): number {
     if (!Number.isInteger(number) || number < 1 || number > this.inodeCount) {
@@ -125,7 +130,7 @@ export class Volume {
       throw badField(place, 'blocks per group', `is ${superblock.blocksPerGroup}`);
     }
     const inodesPerBlock = blockSize / inodeSize;
-    if (this.inodesPerGroup < inodesPerBlock || this.inodesPerGroup > mostPerGroup) throw badField(place, 'inodes per group', `is ${this.inodesPerGroup}`);
+    if (this.inodesPerGroup < inodesPerBlock || this.inodesPerGroup > mostPerGroup || this.inodesPerGroup % 8 !== 0) throw badField(place, 'inodes per group', `is ${this.inodesPerGroup}`);
     if (this.firstFileInode < FIRST_FREE_INODE || this.firstFileInode > this.inodeCount) throw badField(place, 'first inode', `is ${this.firstFileInode}`);
   }
 
