@@ -13,12 +13,14 @@ const program = fileURLToPath(new URL('attacher-main.js', import.meta.url));
 export function callAttacher(message: ToAttacher, mount?: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [program], { stdio: ['ignore', 'inherit', 'inherit', mount ?? 'ignore', 'ipc'] });
-    child.once('message', (reply: FromAttacher) => {
-      if (reply.type === 'done') resolve();
+    let reply: FromAttacher | undefined;
+    child.once('message', (message: FromAttacher) => { reply = message; });
+    child.once('error', reject);
+    child.once('exit', (status, signal) => {
+      if (reply === undefined) reject(new ThawfsError('MOUNT_FAILED', `the attaching process ended (${signal ?? status ?? '?'})`));
+      else if (reply.type === 'done') resolve();
       else reject(errorOf(reply.error));
     });
-    child.once('error', reject);
-    child.once('exit', (status, signal) => { reject(new ThawfsError('MOUNT_FAILED', `the attaching process ended (${signal ?? status ?? '?'})`)); });
     child.send(message, () => undefined);
   });
 }

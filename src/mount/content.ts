@@ -1,36 +1,76 @@
 /** What a server serves, behind one interface, whatever it is made of. */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { fstatSync, openSync, readSync } from 'node:fs';
+import type { RandomAccess } from '../bytes/random-access.js';
+import { fromErrno, ThawfsError } from '../errors.js';
 import type { FileSystem } from '../fuse/file-system.js';
-import { SingleFile } from '../fuse/single-file.js';
-import type { MountPlan } from './plan.js';
+import { SingleFile, type FileBytes } from '../fuse/single-file.js';
+import { LazyImage } from '../image/lazy-image.js';
+import { DiskStore } from '../store/disk-store.js';
+import { MiB } from '../units.js';
+import type { ImagePlan, MountPlan } from './plan.js';
+import { TreeFileSystem } from './tree.js';
 
 /** Name of the only file that the block back-end serves. */
 export const IMAGE_FILE = 'image';
+
+/** Bytes of decoded chunks in memory. Little: what the kernel caches need not be here, and a small process dies quickly. */
+const MEMORY_SIZE = 8 * MiB;
 
 export interface Content {
   readonly fileSystem: FileSystem;
   /** Resolves when these chunks can be read from {@link Content.fileSystem}. */
   fetch(chunks: readonly number[], signal: AbortSignal): Promise<void>;
-  /** Fetches everything. */
-  fill(): Promise<void>;
   /** Facts for people and programs. */
   status(): Readonly<Record<string, unknown>>;
 }
 
+type ImageBytes = RandomAccess & FileBytes;
+
 /**
- * Opens what the plan names.
+ * The main thread of a server opens it to fetch, its session thread opens it again to read what is here.
  *
- * @param role the main thread of a server is `fetching`; the session's thread reads only what is `local`
+ * @throws what opening throws: PATH_MISSING, NOT_PERMITTED, STRUCTURE_INVALID …
  */
-export function openContent(plan: MountPlan, role: 'fetching' | 'local'): Promise<Content> {
-  void role;
-  return Promise.resolve(rawContent(plan.content.path));
+export async function openContent(plan: MountPlan): Promise<Content> {
+  const { content, backend, squash } = plan;
+  const { bytes, ...rest } = content.kind === 'raw' ? openRaw(content.path) : await openLazy(content);
+  const fileSystem = backend === 'tree' ? new TreeFileSystem(bytes, squash) : new SingleFile(IMAGE_FILE, bytes);
+  return { fileSystem, ...rest };
 }
 
-function rawContent(path: string): Content {
-  const fd = openSync(path, 'r');
-  const { size } = fstatSync(fd);
-  if (size === 0) closeSync(fd);
-  const fileSystem = new SingleFile(IMAGE_FILE, { size, readInto: (target, offset) => { readSync(fd, target, 0, target.length, offset); } });
-  return { fileSystem, fetch: () => Promise.resolve(), fill: () => Promise.resolve(), status: () => ({ path, size }) };
+interface OpenedBytes extends Omit<Content, 'fileSystem'> { readonly bytes: ImageBytes }
+
+async function openLazy({ locations, head, cache, cacheSize, offline, readTimeout }: ImagePlan): Promise<OpenedBytes> {
+  const store = new DiskStore(cache, cacheSize);
+  const image = await LazyImage.open({ head: Buffer.from(head, 'base64'), locations, cache: store, memorySize: MEMORY_SIZE, readTimeout, offline });
+  return {
+    bytes: image,
+    fetch: (chunks, signal) => image.fetch(chunks, signal),
+    status: () => ({ rawSize: image.size, chunkSize: image.chunkSize, chunkCount: image.chunkCount, ...image.statistics, cache: store.statistics }),
+  };
 }
+
+function openRaw(path: string): OpenedBytes {
+  let fd: number;
+  try {
+    fd = openSync(path, 'r');
+  } catch (error) {
+    throw fromErrno(error, `opening ${path}`);
+  }
+  const { size } = fstatSync(fd);
+  const readInto = (target: Uint8Array, offset: number): void => {
+    if (offset + target.length > size || readSync(fd, target, 0, target.length, offset) !== target.length) {
+      throw new ThawfsError('TRUNCATED', `${path}: has fewer than ${offset + target.length} bytes`, { detail: { path, offset, length: target.length } });
+    }
+  };
+  const bytes: ImageBytes = {
+    size, readInto,
+    read: (offset, length) => {
+      const target = Buffer.allocUnsafeSlow(length);
+      readInto(target, offset);
+      return target;
+    },
+  };
+  return { bytes, fetch: () => Promise.resolve(), status: () => ({ rawSize: size }) };
+}
+

@@ -17,6 +17,7 @@ const program = fileURLToPath(new URL('supervisor-main.js', import.meta.url));
  * @throws why it could not be mounted: whatever opening the image throws, NO_FUSE_DEVICE, MOUNT_FAILED, NOT_PERMITTED, PATH_MISSING
  */
 export async function startMount(plan: MountPlan, signal?: AbortSignal): Promise<ChildProcess> {
+  signal?.throwIfAborted();
   mkdirSync(plan.runtimeFolder, { recursive: true, mode: 0o700 });
   await removeStale(plan.runtimeFolder);
   const log = plan.foreground ? undefined : openSync(logPath(plan), 'a', 0o600);
@@ -39,20 +40,21 @@ export async function startMount(plan: MountPlan, signal?: AbortSignal): Promise
 
 function untilMounted(supervisor: ChildProcess, plan: MountPlan, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
+    let failure: Error | undefined;
     const abort = (): void => {
+      failure = signal?.reason as Error;
       supervisor.disconnect(); // It takes everything down by itself when its front is gone.
-      reject(signal?.reason as Error);
     };
-    signal?.throwIfAborted();
     signal?.addEventListener('abort', abort, { once: true });
     supervisor.once('message', (reply: SupervisorReply) => {
       signal?.removeEventListener('abort', abort);
       if (reply.type === 'mounted') resolve();
-      else reject(errorOf(reply.error));
+      else failure = errorOf(reply.error);
     });
     supervisor.once('error', reject);
+    // Only then has it cleaned up.
     supervisor.once('exit', (status, death) => {
-      reject(new ThawfsError('MOUNT_FAILED', `the supervisor ended (${death ?? status ?? '?'})`, { detail: { log: logPath(plan) } }));
+      reject(failure ?? new ThawfsError('MOUNT_FAILED', `the supervisor ended (${death ?? status ?? '?'})`, { detail: { log: logPath(plan) } }));
     });
     supervisor.send({ type: 'mount', plan } satisfies FrontMessage, () => undefined);
   });

@@ -1,10 +1,26 @@
 /** A mount as it was asked for, complete and checked: what the front hands to the supervisor and every server starts from. JSON. */
 export type Backend = 'block' | 'tree';
 
-/** What is served. */
-export type ContentPlan =
-  /** A plain ext4 file of this machine, unsigned. */
-  | { readonly kind: 'raw'; readonly path: string };
+/** A plain ext4 file of this machine, unsigned. */
+export interface RawPlan {
+  readonly kind: 'raw';
+  readonly path: string;
+}
+
+/** An image whose head the front has fetched and trusted: servers take it as it is, so they start without the network. */
+export interface ImagePlan {
+  readonly kind: 'image';
+  /** Where to fetch from, best first. */
+  readonly locations: readonly string[];
+  /** The head, base64. */
+  readonly head: string;
+  /** Folder of the chunk store, and its budget in bytes. */
+  readonly cache: string;
+  readonly cacheSize: number;
+  readonly offline: boolean;
+  /** Milliseconds that a read waits for an origin that does not answer. */
+  readonly readTimeout: number;
+}
 
 export interface MountPlan {
   /** Names the mount's control socket; letters, digits and hyphens. */
@@ -12,7 +28,9 @@ export interface MountPlan {
   readonly backend: Backend;
   /** Absolute path of the directory, a byte string. */
   readonly target: string;
-  readonly content: ContentPlan;
+  readonly content: RawPlan | ImagePlan;
+  /** Everything belongs to the user who mounts: where other ids have no meaning (a user namespace). */
+  readonly squash: boolean;
   /** Folder of control sockets and logs. */
   readonly runtimeFolder: string;
   /** Milliseconds without an answer after which a server is taken for hung and replaced. */

@@ -22,6 +22,8 @@ export class ServerProcess {
   private readonly child: ChildProcess;
   private readonly questions = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
   private nextQuestion = 1;
+  /** Resolves when the process is gone. */
+  readonly gone: Promise<void>;
   /** When it last proved to be alive, milliseconds of performance.now(). */
   private heard = performance.now();
 
@@ -30,7 +32,10 @@ export class ServerProcess {
     this.child = spawn(process.execPath, ['--max-semi-space-size=2', program], { stdio: ['ignore', 'inherit', 'inherit', fuse, 'ipc'] });
     this.child.on('message', (message: FromServer) => { this.hear(message); });
     this.child.on('error', () => undefined); // The failed start or send shows as an exit.
-    this.child.once('exit', () => { this.exited(); });
+    this.gone = new Promise((resolve) => this.child.once('exit', () => {
+      this.exited();
+      resolve();
+    }));
     this.say({ type: 'prepare', plan, standby });
   }
 

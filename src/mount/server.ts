@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
+import { ThawfsError } from '../errors.js';
 import { DeferredRequests } from '../fuse/deferred.js';
 import { requestResend } from '../fuse/device.js';
 import { openContent, type Content } from './content.js';
@@ -25,7 +26,7 @@ export class Server {
 
   /** Loads everything and starts the session thread, which waits for {@link serve}. */
   static async load(plan: MountPlan): Promise<Server> {
-    const content = await openContent(plan, 'fetching');
+    const content = await openContent(plan);
     const deferred = new DeferredRequests({
       fd: FUSE_DESCRIPTOR, fileSystem: content.fileSystem, validSeconds: VALID_SECONDS, errnoOf, isDying,
       fetch: (chunks, signal) => content.fetch(chunks, signal),
@@ -59,7 +60,7 @@ export class Server {
   }
 
   async answer(question: Question): Promise<unknown> {
-    if (question.command === 'fill') return this.content.fill();
+    if (question.command === 'fill') throw new ThawfsError('FEATURE_UNSUPPORTED', 'fill');
     return { ...this.content.status(), requests: this.gate.handled, waiting: this.deferred.count };
   }
 }

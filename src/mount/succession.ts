@@ -12,7 +12,8 @@ import { ServerProcess, type ServerEvents } from './server-process.js';
 const STANDBYS = 2;
 /** Milliseconds before the next standby is started: a start costs CPU that the new server needs first. */
 const STANDBY_DELAY = 100;
-/** Servers that die in a row before they are ready, until the mount is given up. */
+/** Servers that die in a row before they are ready, until the mount is given up: before the first one served, and later. */
+const MAX_FIRST_STARTS = 2;
 const MAX_FALSE_STARTS = 10;
 
 export interface SuccessionEvents {
@@ -54,13 +55,14 @@ export class Succession implements ServerEvents {
     return this.active.ask(question);
   }
 
-  /** Ends all servers; readers get errors once the device is closed too. */
-  end(): void {
+  /** Ends all servers; readers get errors once the device is closed too. @returns when they are gone */
+  async end(): Promise<void> {
     this.over = true;
     clearInterval(this.watchdog);
     clearTimeout(this.timer);
-    this.active?.kill();
-    for (const standby of this.standbys) standby.kill();
+    const servers = [...this.standbys, ...(this.active === undefined ? [] : [this.active])];
+    for (const server of servers) server.kill();
+    await Promise.all(servers.map(({ gone }) => gone));
   }
 
   ready(): void {
@@ -86,7 +88,7 @@ export class Succession implements ServerEvents {
   exited(server: ServerProcess): void {
     if (this.over) return;
     if (!server.ready) this.falseStarts++;
-    if (this.falseStarts >= MAX_FALSE_STARTS) {
+    if (this.falseStarts >= (this.begun ? MAX_FALSE_STARTS : MAX_FIRST_STARTS)) {
       this.giveUp(this.failure ?? new ThawfsError('MOUNT_FAILED', `${this.falseStarts} servers died before they were ready`));
       return;
     }
@@ -119,8 +121,6 @@ export class Succession implements ServerEvents {
   }
 
   private giveUp(error: ThawfsError): void {
-    if (this.over) return;
-    this.end();
-    this.events.gaveUp(error);
+    if (!this.over) this.events.gaveUp(error);
   }
 }

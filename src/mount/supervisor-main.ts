@@ -18,8 +18,15 @@ async function supervise(plan: MountPlan): Promise<void> {
   const mount = createFuseMount(fuse, plan);
   initialise(fuse, { posixAcl: plan.backend === 'tree', maxReadahead: MiB });
   const control = new ControlSocket(plan);
-  const leave = (status: number): void => {
-    succession.end();
+  let attaching = Promise.resolve();
+  let leaving = false;
+  /** The device first: whoever waits for an answer then gets an error, and can end. */
+  const leave = async (status: number): Promise<void> => {
+    if (leaving) return;
+    leaving = true;
+    closeSync(fuse);
+    await succession.end();
+    await attaching.catch(() => undefined);
     control.close();
     // Nothing to tell after a proper end; after any other the log is what is left to look at.
     if (status === 0) rmSync(logPath(plan), { force: true });
@@ -29,21 +36,24 @@ async function supervise(plan: MountPlan): Promise<void> {
     if (process.connected) process.send?.(message, undefined, undefined, then);
     else then();
   };
-  const fail = (error: unknown): void => { reply({ type: 'failed', error: recordOf(error) }, () => { leave(1); }); };
+  const fail = (error: unknown): void => { reply({ type: 'failed', error: recordOf(error) }, () => { void leave(1); }); };
 
   const serving = new Promise<void>((resolve) => { startServing = resolve; });
-  const succession = new Succession(plan, fuse, { serving: () => { startServing(); }, unmounted: () => { leave(0); }, gaveUp: fail });
+  const succession = new Succession(plan, fuse, { serving: () => { startServing(); }, unmounted: () => { void leave(0); }, gaveUp: fail });
   control.listen(succession);
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.on(signal, () => { callAttacher({ type: 'detach', target: plan.target }).catch(() => { leave(1); }); });
+    process.on(signal, () => { callAttacher({ type: 'detach', target: plan.target }).catch(() => { void leave(1); }); });
   }
   // A front that dies before it was answered leaves nobody who knows of this mount.
-  const abandoned = (): void => { leave(1); };
+  const abandoned = (): void => { void leave(1); };
   process.once('disconnect', abandoned);
   try {
     await serving;
     if (plan.backend === 'tree') placeMount(mount, plan.target);
-    else await callAttacher({ type: 'attach', target: plan.target, label: `thawfs ${plan.id}`, readAhead: MiB }, mount);
+    else {
+      attaching = callAttacher({ type: 'attach', target: plan.target, label: `thawfs ${plan.id}`, readAhead: MiB }, mount);
+      await attaching;
+    }
     // From here on the mount lives by its users: the place in the tree, or the loop device.
     closeSync(mount);
   } catch (error) {
