@@ -34,7 +34,7 @@ process.on('message', (message: ToServer) => {
       say({ type: 'pong', stuck: server?.isStuck(performance.now()) ?? false });
       break;
     case 'ask':
-      Promise.resolve(server?.answer(message.question)).then(
+      Promise.resolve().then(() => server?.answer(message.question)).then(
         (value) => { say({ type: 'answer', id: message.id, value }); },
         (error: unknown) => { say({ type: 'answer', id: message.id, error: recordOf(error) }); },
       );

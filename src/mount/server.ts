@@ -59,7 +59,7 @@ export class Server {
     return busy && now - this.lastLook.since > STUCK_AFTER;
   }
 
-  async answer(question: Question): Promise<unknown> {
+  answer(question: Question): unknown {
     if (question.command === 'fill') throw new ThawfsError('FEATURE_UNSUPPORTED', 'fill');
     return { ...this.content.status(), requests: this.gate.handled, waiting: this.deferred.count };
   }

@@ -75,7 +75,7 @@ export function tearDown(folder: string): void {
 /** What a mount below `folder` may leave: mounts, and loop devices of ours with that run's label. */
 export function leftovers(folder: string): string[] {
   const mounts = readFileSync('/proc/self/mountinfo', 'latin1').split('\n').filter((line) => line.includes(folder));
-  const loops = execFileSync('losetup', ['-l', '-n', '-O', 'NAME,BACK-FILE,AUTOCLEAR'], { encoding: 'latin1' }).split('\n').filter((line) => line.includes('/image'));
+  const loops = execFileSync('losetup', ['-l', '-n', '-O', 'NAME,BACK-FILE,AUTOCLEAR'], { encoding: 'latin1' }).split('\n').filter((line) => / \/image( |$)/.test(line));
   return [...mounts, ...loops, ...processesOf(folder).map((pid) => `process ${pid}`)];
 }
 

@@ -23,15 +23,15 @@ async function readUntilStopped(original: string, mounted: string, seed: number)
   const names = readdirSync(original, { recursive: true, encoding: 'utf8' }).filter((name) => statSync(`${original}/${name}`).isFile() && statSync(`${original}/${name}`).size > 0);
   const contents = names.map((name) => readFileSync(`${original}/${name}`));
   const report = { reads: 0, bytes: 0, errors: [] as string[], wrong: [] as string[], stalls: [] as [number, number][] };
-  let stopped = false;
-  process.on('SIGTERM', () => { stopped = true; });
+  const stop = new AbortController();
+  process.on('SIGTERM', () => { stop.abort(); });
   let state = seed;
   const random = (below: number): number => {
     state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
     return Math.floor(state / 2 ** 32 * below);
   };
   const target = Buffer.alloc(256 * 1024);
-  for (let round = 0; !stopped; round++) {
+  for (let round = 0; !stop.signal.aborted; round++) {
     if (round % 16 === 0) {
       writeFileSync('/proc/sys/vm/drop_caches', '3'); // what is cached proves nothing
       await turn();
