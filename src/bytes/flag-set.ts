@@ -20,7 +20,7 @@ export interface FlagSet<Name extends string> {
 export function flagSet<const B extends Readonly<Record<string, number>>>(name: string, bits: B): FlagSet<keyof B & string> {
   const byBit = new Map<number, string>();
   for (const [flag, bit] of Object.entries(bits)) {
-    const isOneBit = bit > 0 && bit <= 0x8000_0000 && Number.isInteger(Math.log2(bit));
+    const isOneBit = bit >= 1 && bit <= 0x8000_0000 && Number.isInteger(Math.log2(bit));
     if (!isOneBit || byBit.has(bit)) throw new Error(`${name}.${flag}: ${bit} is not a bit of its own`);
     byBit.set(bit, flag);
   }

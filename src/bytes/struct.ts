@@ -144,6 +144,31 @@ export function struct<const R extends readonly Row[]>(name: string, size: numbe
   };
 }
 
+/** One field of a decoded record, for printed maps. */
+export interface MappedField {
+  /** From the start of the source. */
+  readonly offset: number;
+  readonly length: number;
+  readonly field: string;
+  /** Numbers in decimal, bytes in hex, padding empty. */
+  readonly value: string;
+  readonly note: string;
+}
+
+/** @returns every field of the record at `at`, in disk order. @throws TRUNCATED; must-be-zero fields are shown, not judged */
+export function mapRecord<V>({ name, size, rows }: Struct<V>, source: Uint8Array, at = 0): MappedField[] {
+  if (at < 0 || at + size > source.length) throw new ThawfsError('TRUNCATED', `${name}: needs ${size} bytes`, { detail: { record: name, offset: at } });
+  const view = new DataView(source.buffer, source.byteOffset + at, size);
+  return rows.map(([offset, field, coder, note = '']) => ({
+    offset: at + offset, length: coder.size, field, value: isPadding(coder) ? '' : spell(coder.decode(view, offset)), note,
+  }));
+}
+
+function spell(value: unknown): string {
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('hex');
+  return Array.isArray(value) ? value.map(spell).join(' ') : String(value);
+}
+
 function isPadding(coder: Coder<unknown>): boolean {
   return coder.absent === undefined;
 }

@@ -1,6 +1,7 @@
 /** Flags that several commands share, and the texts they accept. Parsers throw BAD_ARGUMENT that says what is accepted. */
 import { custom } from '@oclif/core/flags';
 import { parseHex } from '../bytes/hex.js';
+import { parseUuid } from '../bytes/uuid.js';
 import { ThawfsError } from '../errors.js';
 import { parseSize } from '../units.js';
 
@@ -11,6 +12,8 @@ export const sizeFlag = custom<number>({ helpValue: 'SIZE', parse: (text, _conte
 export const timeFlag = custom<number>({ helpValue: 'TIME', parse: (text, _context, { name }) => Promise.resolve(parseTime(text, `--${name}`, Date.now() / 1000)) });
 
 export const hexFlag = custom<Uint8Array>({ helpValue: 'HEX', parse: (text, _context, { name }) => Promise.resolve(parseHex(text, `--${name}`)) });
+
+export const uuidFlag = custom<Uint8Array>({ helpValue: 'UUID', parse: (text, _context, { name }) => Promise.resolve(parseUuid(text, `--${name}`)) });
 
 export interface Owner { readonly uid: number; readonly gid: number }
 

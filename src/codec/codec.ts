@@ -13,7 +13,7 @@ export interface Codec {
   /**
    * Decodes exactly one frame that must produce exactly `target.length` bytes.
    *
-   * @throws FormatError BAD_FIELD when it is not such a frame (never a partial result, never null)
+   * @throws BAD_MAGIC, BAD_FIELD, TRUNCATED when it is not such a frame (never a partial result, never null)
    */
   decompress(frame: Uint8Array, target: Uint8Array): void;
   /** @returns the most bytes that compressing `size` bytes can give. */

@@ -115,15 +115,20 @@ export function decodeManifest(bytes: Uint8Array): Manifest {
   return manifest;
 }
 
-/** @returns bytes of the dm-verity hash tree over `dataBlocks` blocks: 128 SHA-256 digests per 4096-byte hash block, at least one block. */
+/** @returns hash blocks of each level of the dm-verity tree over `dataBlocks` blocks, top level first: 128 SHA-256 digests per 4096-byte block. None for a single block. */
+export function hashTreeLevels(dataBlocks: number): number[] {
+  const levels: number[] = [];
+  let blocks = dataBlocks;
+  while (blocks > 1) {
+    blocks = Math.ceil(blocks / 128);
+    levels.unshift(blocks);
+  }
+  return levels;
+}
+
+/** @returns bytes of the dm-verity hash tree, without its superblock */
 export function hashTreeSize(dataBlocks: number): number {
-  let blocks = 0;
-  let level = dataBlocks;
-  do {
-    level = Math.ceil(level / 128);
-    blocks += level;
-  } while (level > 1);
-  return blocks * BLOCK_SIZE;
+  return hashTreeLevels(dataBlocks).reduce((sum, blocks) => sum + blocks, 0) * BLOCK_SIZE;
 }
 
 function consistent(holds: boolean, field: string): void {

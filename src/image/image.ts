@@ -1,10 +1,11 @@
 import type { RandomAccess } from '../bytes/random-access.js';
+import type { Head } from '../chunk/head.js';
 import type { ChunkPlace } from '../chunk/index-reader.js';
 import type { Manifest } from '../format/manifest.js';
 import type { RangeSource, ReadOptions } from '../source/range-source.js';
 import type { ChunkStore } from '../store/chunk-store.js';
 import type { MemoryStore } from '../store/memory-store.js';
-import { ignoreFailure } from '../store/unless-aborted.js';
+import { ignoreFailure } from '../store/departure.js';
 import type { TrustReport } from '../trust/policy.js';
 import { MiB } from '../units.js';
 import { ChunkView, requireInRaw, runWithFaults } from './fault.js';
@@ -29,6 +30,9 @@ export interface RawPart {
 
 /** The parts that an image is made of; see {@link openImage}. */
 export interface ImageParts {
+  readonly head: Head;
+  /** The head as it lies in the file. */
+  readonly headBytes: Uint8Array;
   readonly manifest: Manifest;
   readonly trust: TrustReport;
   readonly source: RangeSource;
@@ -49,6 +53,9 @@ const STEP_SIZE = 8 * MiB;
  */
 export class Image implements AsyncDisposable {
   readonly manifest: Manifest;
+  /** Sections of the head, among them the PKCS#7 signature; and the head as it lies in the file. */
+  readonly head: Head;
+  readonly headBytes: Uint8Array;
   /** What the trust policy found. */
   readonly trust: TrustReport;
   /** Bytes of the image file. */
@@ -65,7 +72,9 @@ export class Image implements AsyncDisposable {
   readonly randomAccess: RandomAccess;
 
   constructor(private readonly parts: ImageParts) {
-    const { manifest, trust, source, statistics } = parts;
+    const { head, headBytes, manifest, trust, source, statistics } = parts;
+    this.head = head;
+    this.headBytes = headBytes;
     this.manifest = manifest;
     this.trust = trust;
     this.fileSize = source.size;
@@ -125,6 +134,15 @@ export class Image implements AsyncDisposable {
     }
     const chunks = await this.request(this.parts.memory, [...wanted].sort((a, b) => a - b), signal);
     await Promise.all(chunks.map(async (chunk) => { await chunk; }));
+  }
+
+  /**
+   * @param from first chunk number
+   * @param to chunk number behind the last
+   * @returns where the frames lie in the file. Cost: the index pages, which stay in a small cache
+   */
+  locate(from: number, to: number, { signal }: ReadOptions = {}): Promise<ChunkPlace[]> {
+    return this.parts.locator.locate(Array.from({ length: to - from }, (_, i) => from + i), signal);
   }
 
   /** Ends what is under way and gives up file and connections. */

@@ -2,7 +2,7 @@
 import { isPagePlace, type ChunkPlace, type IndexReader, type PagePlace } from '../chunk/index-reader.js';
 import { hasCode } from '../errors.js';
 import type { RangeSource } from '../source/range-source.js';
-import { unlessAborted } from '../store/unless-aborted.js';
+import { Departure } from '../store/departure.js';
 
 export class Locator {
   /** Pages on their way, by file offset. */
@@ -19,7 +19,7 @@ export class Locator {
     for (const chunk of chunks) {
       let place = this.index.find(chunk);
       while (isPagePlace(place)) {
-        await unlessAborted(this.arrival(place), signal);
+        await (signal === undefined ? this.arrival(place) : new Departure(signal, 1).orAbort(this.arrival(place)));
         place = this.index.find(chunk);
       }
       places.push(place);

@@ -1,15 +1,15 @@
 import { parseHex, toHex } from '../bytes/hex.js';
 import { ChunkDecoder } from '../chunk/chunk-decoder.js';
-import { decodeHead, type Head } from '../chunk/head.js';
+import { decodeHead } from '../chunk/head.js';
 import { IndexReader, type ChunkPlace } from '../chunk/index-reader.js';
 import { openCodec } from '../codec/registry.js';
 import { ThawfsError } from '../errors.js';
-import { HEAD_MAX_SIZE, SKIPPABLE_HEADER_SIZE } from '../format/container.js';
+import { HEAD_MAX_SIZE, seekTableEntry, seekTableFooter, SKIPPABLE_HEADER_SIZE } from '../format/container.js';
 import type { Manifest } from '../format/manifest.js';
 import { decodeSignatures } from '../format/signatures.js';
 import { sha256 } from '../hash/sha256.js';
 import { openSource, type SourceOptions } from '../source/open-source.js';
-import type { OnRequest, RangeSource } from '../source/range-source.js';
+import type { OnRequest, OpenedSource, RangeSource } from '../source/range-source.js';
 import { DEFAULT_CACHE_SIZE, MemoryStore } from '../store/memory-store.js';
 import { RemoteStore } from '../store/remote-store.js';
 import { SingleFlightStore } from '../store/single-flight.js';
@@ -41,20 +41,30 @@ export async function openImage(location: string, options: OpenOptions): Promise
     statistics.bytesFetched += request.bytesReceived;
     options.onRequest?.(request);
   };
-  const { source, opening } = await openSource(location, HEAD_MAX_SIZE, { ...options, onRequest });
+  return openImageFrom(await openSource(location, HEAD_MAX_SIZE, { ...options, onRequest }), options, statistics);
+}
+
+/**
+ * As {@link openImage}, over a source that is open already: one of another kind, or bytes in memory.
+ *
+ * @param opened with HEAD_MAX_SIZE bytes of opening; the image closes the source, also when it cannot be opened
+ * @param statistics the image counts on in it
+ */
+export async function openImageFrom(
+  { source, opening }: OpenedSource, options: Pick<OpenOptions, 'trust' | 'cacheSize'>, statistics: ImageStatistics = { requests: 0, bytesFetched: 0, chunksDecoded: 0, chunksRefetched: 0 },
+): Promise<Image> {
   try {
-    return assemble(source, decodeHead(opening), options, statistics);
+    return assemble(source, opening, options, statistics);
   } catch (error) {
     await source.close();
     throw error;
   }
 }
 
-function assemble(source: RangeSource, head: Head, options: OpenOptions, statistics: ImageStatistics): Image {
-  const trust = requireTrust({
-    manifestBytes: head.manifest, policy: options.trust,
-    signatures: head.signatures === undefined ? [] : decodeSignatures(head.signatures),
-  });
+function assemble(source: RangeSource, opening: Uint8Array, { trust: policy, cacheSize = DEFAULT_CACHE_SIZE }: Pick<OpenOptions, 'trust' | 'cacheSize'>, statistics: ImageStatistics): Image {
+  const head = decodeHead(opening);
+  const signatures = head.signatures === undefined ? [] : decodeSignatures(head.signatures);
+  const trust = requireTrust({ manifestBytes: head.manifest, signatures, policy });
   const { manifest } = trust;
   requireRootPage(head.rootPage, manifest);
   const { chunkSize, chunkCount } = manifest.index;
@@ -62,7 +72,7 @@ function assemble(source: RangeSource, head: Head, options: OpenOptions, statist
   const index = new IndexReader({
     chunkCount, chunkSize, rawSize: manifest.raw.size, framesOffset: head.headSize, indexOffset: head.indexOffset, maxFrameSize: codec.bound(chunkSize),
   }, head.rootPage);
-  requireWhole(source, head.indexOffset + SKIPPABLE_HEADER_SIZE + index.pagesSize);
+  requireWhole(source, head.indexOffset + SKIPPABLE_HEADER_SIZE + index.pagesSize + seekTableSize(chunkCount));
 
   const decoder = new ChunkDecoder(codec, chunkSize, parseHex(manifest.verity.salt, 'manifest.verity.salt'));
   const decode = (place: ChunkPlace, frame: Uint8Array): Uint8Array => {
@@ -72,8 +82,7 @@ function assemble(source: RangeSource, head: Head, options: OpenOptions, statist
   };
   const chunks = new SingleFlightStore(new RemoteStore(source, decode, () => { statistics.chunksRefetched++; }));
   return new Image({
-    manifest, trust, source, chunks, decode, statistics, memory: new MemoryStore(chunks, options.cacheSize ?? DEFAULT_CACHE_SIZE),
-    locator: new Locator(index, source),
+    head, headBytes: opening.subarray(0, head.headSize), manifest, trust, source, chunks, decode, statistics, memory: new MemoryStore(chunks, cacheSize), locator: new Locator(index, source),
   });
 }
 
@@ -86,10 +95,15 @@ function requireRootPage(rootPage: Uint8Array, manifest: Manifest): void {
   });
 }
 
+/** @returns bytes of the SEEK TABLE frame: an entry for the head, each chunk and the INDEX frame */
+function seekTableSize(chunkCount: number): number {
+  return SKIPPABLE_HEADER_SIZE + (chunkCount + 2) * seekTableEntry.size + seekTableFooter.size;
+}
+
 /** A download that was cut short is found now, not when somebody reads its missing end. */
 function requireWhole({ location, size }: RangeSource, needed: number): void {
   if (size >= needed) return;
-  throw new ThawfsError('TRUNCATED', `${location}: has ${size} bytes, the image has at least ${needed}`, {
+  throw new ThawfsError('TRUNCATED', `${location}: has ${size} bytes, the whole image has ${needed}`, {
     detail: { location, size, needed }, suggestion: 'Fetch or copy the image again.',
   });
 }

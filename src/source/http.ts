@@ -38,7 +38,7 @@ export async function openHttpSource(url: string, openingLength: number, options
     const { state, bytes, whole } = await client.readRange(0, openingLength, options.signal);
     if (!whole) return { source: new HttpSource(client, state), opening: bytes };
     await client.close();
-    return { source: new MemorySource(bytes, client.location), opening: bytes.slice() };
+    return { source: new MemorySource(bytes, client.location), opening: new Uint8Array(bytes) };
   } catch (error) {
     await client.close();
     throw error;

@@ -14,7 +14,7 @@ export class MemorySource implements RangeSource {
 
   readSync(offset: number, length: number): Uint8Array {
     requireInside(this, offset, length);
-    return this.bytes.slice(offset, offset + length);
+    return new Uint8Array(this.bytes.subarray(offset, offset + length)); // not slice(): a Buffer's shares memory
   }
 
   read(offset: number, length: number): Promise<Uint8Array> {

@@ -30,12 +30,16 @@ export class RemoteStore implements ChunkStore {
 
   get(chunks: readonly ChunkRef[], signal?: AbortSignal): Promise<Uint8Array>[] {
     return planRuns(chunks).flatMap((run) => {
-      const bytes = this.slots.run(() => this.source.read(run.offset, run.length, { signal }), signal);
+      const bytes = this.read(run.offset, run.length, signal);
       return run.chunks.map((chunk) => bytes.then((frames) => {
         const start = chunk.frameOffset - run.offset;
         return this.decodeOrRefetch(chunk, frames.subarray(start, start + chunk.frameSize), signal);
       }));
     });
+  }
+
+  private read(offset: number, length: number, signal: AbortSignal | undefined): Promise<Uint8Array> {
+    return this.slots.run(() => this.source.read(offset, length, { signal }), signal);
   }
 
   /** What was damaged on the way is whole the second time; what is damaged at its origin fails for good. */
@@ -45,7 +49,7 @@ export class RemoteStore implements ChunkStore {
     } catch (error) {
       if (!hasCode(error, 'CHUNK_DIGEST_MISMATCH')) throw error;
       this.onRefetch();
-      return this.decode(chunk, await this.source.read(chunk.frameOffset, chunk.frameSize, { signal }));
+      return this.decode(chunk, await this.read(chunk.frameOffset, chunk.frameSize, signal));
     }
   }
 }

@@ -1,6 +1,6 @@
 /** Several readers that miss the same chunk share one fetch. */
 import type { ChunkRef, ChunkStore } from './chunk-store.js';
-import { unlessAborted } from './unless-aborted.js';
+import { Departure } from './departure.js';
 
 /** Chunks asked for together. The fetch is aborted when nobody waits for any of them any more. */
 interface Batch {
@@ -19,13 +19,14 @@ export class SingleFlightStore implements ChunkStore {
   constructor(private readonly inner: ChunkStore) {}
 
   get(chunks: readonly ChunkRef[], signal?: AbortSignal): Promise<Uint8Array>[] {
+    if (chunks.length === 0) return [];
     const fresh = chunks.filter(({ number }) => !this.flights.has(number));
-    this.launch(fresh);
-    return chunks.map(({ number }) => this.join(number, signal));
+    if (fresh.length > 0) this.launch(fresh);
+    const departure = signal === undefined ? undefined : new Departure(signal, chunks.length);
+    return chunks.map(({ number }) => this.join(number, departure));
   }
 
   private launch(chunks: readonly ChunkRef[]): void {
-    if (chunks.length === 0) return;
     const batch: Batch = { controller: new AbortController(), waiting: 0 };
     this.inner.get(chunks, batch.controller.signal).forEach((bytes, i) => {
       const { number } = chunks[i]!;
@@ -37,11 +38,11 @@ export class SingleFlightStore implements ChunkStore {
     });
   }
 
-  private async join(number: number, signal: AbortSignal | undefined): Promise<Uint8Array> {
+  private async join(number: number, departure: Departure | undefined): Promise<Uint8Array> {
     const { bytes, batch } = this.flights.get(number)!;
     batch.waiting++;
     try {
-      return await unlessAborted(bytes, signal);
+      return await (departure === undefined ? bytes : departure.orAbort(bytes));
     } finally {
       batch.waiting--;
       if (batch.waiting === 0) this.abandon(batch);

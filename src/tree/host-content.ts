@@ -2,22 +2,17 @@
 import { closeSync, constants, openSync, readSync } from 'node:fs';
 import { toBytes } from '../bytes/byte-string.js';
 import type { ByteString } from '../bytes/byte-string.js';
-import type { Content, HostFile } from '../model/content.js';
+import type { Content, HostFile, Piece } from '../model/content.js';
 import type { Inode } from '../sys/lstat.js';
 import { dataRanges } from '../sys/seek.js';
-import type { ByteRange } from '../sys/seek.js';
 import { BLOCK_SIZE, MiB } from '../units.js';
+import { PieceList } from './pieces.js';
 import { changed, unreadable } from './tree-source.js';
-import { DataRanges } from './zero-blocks.js';
+import { dataRuns } from './zero-blocks.js';
 
 const buffer = Buffer.allocUnsafeSlow(MiB);
 // NONBLOCK: should a pipe take the file's place between lstat and open, opening it must not wait for a writer.
 const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-
-/** @returns pieces of `source` that cover `ranges`, at the same positions. */
-export function piecesOf(source: HostFile, ranges: readonly ByteRange[], sourceOffset = 0): Content['pieces'] {
-  return ranges.map(({ start, end }) => ({ offset: start, length: end - start, source, sourceOffset: sourceOffset + start }));
-}
 
 /**
  * Reads the file once to find its holes, unless it is shorter than a block.
@@ -30,14 +25,15 @@ export function hostContent(path: ByteString, inode: Inode): Content {
   if (size === 0) return { size, pieces: [] };
   const source: HostFile = { path, seen: { size, mtimeMs: inode.mtimeSeconds * 1000 + inode.mtimeNanoseconds / 1e6 } };
   if (size < BLOCK_SIZE) return { size, pieces: [{ offset: 0, length: size, source, sourceOffset: 0 }] };
-  return { size, pieces: piecesOf(source, scanFile(path, size, inode.sectors * 512 < size)) };
+  return { size, pieces: scanFile(source, size, inode.sectors * 512 < size) };
 }
 
-function scanFile(path: ByteString, size: number, mayHaveHoles: boolean): readonly ByteRange[] {
+function scanFile(source: HostFile, size: number, mayHaveHoles: boolean): readonly Piece[] {
+  const { path } = source;
   let fd: number | undefined;
   try {
     fd = openSync(toBytes(path), flags);
-    const found = new DataRanges();
+    const pieces = new PieceList();
     let position = 0;
     for (const range of mayHaveHoles ? dataRanges(fd, size) : [{ start: 0, end: size }]) {
       // A file system with smaller blocks than ours: look at the whole of each block that is touched.
@@ -46,11 +42,11 @@ function scanFile(path: ByteString, size: number, mayHaveHoles: boolean): readon
       while (position < end) {
         const wanted = Math.min(buffer.length, end - position);
         fill(fd, path, position, wanted);
-        found.add(buffer.subarray(0, wanted), position);
+        for (const run of dataRuns(buffer.subarray(0, wanted), position)) pieces.add(run.start, run.end - run.start, source, run.start);
         position += wanted;
       }
     }
-    return found.finish();
+    return pieces.finish(size);
   } catch (error) {
     throw unreadable(error, path);
   } finally {

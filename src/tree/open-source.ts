@@ -1,9 +1,11 @@
 /** Opens whatever a user names as the source of a tree. */
 import { readFileSync, statSync } from 'node:fs';
+import type { Readable } from 'node:stream';
 import type { ByteString } from '../bytes/byte-string.js';
 import { fromErrno } from '../errors.js';
 import { parseDump } from './dump.js';
 import { scanDirectory } from './from-directory.js';
+import { readTar } from './from-tar.js';
 import { compileGlobs } from './glob.js';
 import type { TreeSource } from './tree-source.js';
 
@@ -12,24 +14,33 @@ export interface OpenTreeOptions {
   readonly exclude?: readonly string[];
   /** Full names of extended attributes kept beside the portable ones; default none. */
   readonly extraXattrs?: readonly ByteString[];
+  /** What `-` reads; default the process's standard input. */
+  readonly stdin?: Readable;
+  /** Where contents go that cannot stay in an archive; default `TMPDIR`, else /tmp. */
+  readonly spoolDirectory?: string;
   readonly signal?: AbortSignal;
 }
 
 /**
- * @param spec a directory, or `dump:FILE`
+ * @param spec a directory; a tar archive, compressed or not, `-` for one on standard input; `dump:FILE`
  * @throws PATH_MISSING and what the kind of source throws
  */
 export async function openTree(spec: string, options: OpenTreeOptions = {}): Promise<TreeSource> {
   options.signal?.throwIfAborted();
-  const [, scheme, rest] = /^(dump):(.*)$/s.exec(spec) ?? [];
-  if (scheme === 'dump') return { root: parseDump(readText(rest!)), warnings: [], dispose: () => undefined };
-  try {
-    statSync(spec);
-  } catch (error) {
-    throw fromErrno(error, `opening ${spec}`);
-  }
+  if (spec === '-') return readTar(options.stdin ?? process.stdin, options);
+  const [, scheme, rest = ''] = /^(dump):(.*)$/s.exec(spec) ?? [];
+  if (scheme === 'dump') return { root: parseDump(readText(rest)), warnings: [], dispose: () => undefined };
+  if (!isDirectory(spec)) return readTar(spec, options);
   const { exclude = [], extraXattrs = [] } = options;
-  return Promise.resolve(scanDirectory(spec, { extraXattrs, ...(exclude.length > 0 ? { skip: compileGlobs(exclude) } : {}) }));
+  return scanDirectory(spec, { extraXattrs, ...(exclude.length > 0 ? { skip: compileGlobs(exclude) } : {}) });
+}
+
+function isDirectory(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch (error) {
+    throw fromErrno(error, `opening ${path}`);
+  }
 }
 
 function readText(path: string): string {

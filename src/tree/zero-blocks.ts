@@ -7,42 +7,26 @@ import type { ByteRange } from '../sys/seek.js';
 
 const zeroBlock = Buffer.alloc(BLOCK_SIZE);
 
-/** Collects the ranges of a file that are not zero from its bytes, which arrive in ascending order. */
-export class DataRanges {
-  readonly ranges: ByteRange[] = [];
-  #start = -1;
-  #end = -1;
-
-  /**
-   * @param bytes the file's bytes at `position`, a multiple of 4096; a length that is not one is allowed at the end of the file
-   *   or of a data range only
-   */
-  add(bytes: Uint8Array, position: number): void {
-    for (let at = 0; at < bytes.length; at += BLOCK_SIZE) {
-      const end = Math.min(at + BLOCK_SIZE, bytes.length);
-      if (!isZero(bytes, at, end)) this.#extend(position + at, position + end);
+/**
+ * Looks at `bytes` block by block of the file that they belong to.
+ *
+ * @param position of `bytes` in the file; blocks are cut at its multiples of 4096
+ * @returns runs of blocks that are not zero, as positions in the file, ascending; neighbours are one
+ */
+export function dataRuns(bytes: Uint8Array, position: number): ByteRange[] {
+  const runs: ByteRange[] = [];
+  let start = -1;
+  for (let at = 0, end = 0; at < bytes.length; at = end) {
+    end = Math.min(at + BLOCK_SIZE - (position + at) % BLOCK_SIZE, bytes.length);
+    if (!isZero(bytes, at, end)) {
+      if (start < 0) start = at;
+    } else if (start >= 0) {
+      runs.push({ start: position + start, end: position + at });
+      start = -1;
     }
   }
-
-  /** @returns all ranges, ascending; neighbours are one. */
-  finish(): readonly ByteRange[] {
-    this.#flush();
-    return this.ranges;
-  }
-
-  #extend(start: number, end: number): void {
-    if (start !== this.#end) {
-      this.#flush();
-      this.#start = start;
-    }
-    this.#end = end;
-  }
-
-  #flush(): void {
-    if (this.#start >= 0) this.ranges.push({ start: this.#start, end: this.#end });
-    this.#start = -1;
-    this.#end = -1;
-  }
+  if (start >= 0) runs.push({ start: position + start, end: position + bytes.length });
+  return runs;
 }
 
 function isZero(bytes: Uint8Array, start: number, end: number): boolean {

@@ -21,7 +21,7 @@ export const lies = {
     response.end(server.served.read(0, size));
   },
   'wrong bytes': (response, { status, headers, body }) => {
-    const wrong = body.slice();
+    const wrong = new Uint8Array(body);
     for (let at = 0; at < wrong.length; at += 7) wrong[at] = wrong[at]! ^ 0x10;
     response.writeHead(status, headers).end(wrong);
   },

@@ -35,9 +35,19 @@ function digestOf(file: FileNode): string {
   return createHash('sha256').update(readContent(file.content)).digest('hex');
 }
 
+/** @returns where a file has data, `0+8192,16384+100`; pieces that touch are one. */
+function coverage(content: Content): string {
+  const runs: [start: number, end: number][] = [];
+  for (const { offset, length } of content.pieces) {
+    const last = runs.at(-1);
+    if (last?.[1] === offset) last[1] = offset + length;
+    else runs.push([offset, offset + length]);
+  }
+  return runs.map(([start, end]) => `${start}+${end - start}`).join(',');
+}
+
 /** @returns lines that are equal exactly when the trees are, holes included. */
 export function modelOf(root: DirectoryNode): string {
-  const holes = [...walk(root)].flatMap(({ path, node }) => (node.kind === 'file'
-    ? [`${path} data ${[...node.content.pieces].map(({ offset, length }) => `${offset}+${length}`).join(',')}`] : []));
+  const holes = [...walk(root)].flatMap(({ path, node }) => (node.kind === 'file' ? [`${path} data ${coverage(node.content)}`] : []));
   return `${formatDump(root, digestOf)}${holes.join('\n')}`;
 }

@@ -1,7 +1,11 @@
 /** An empty journal: a superblock, then zeros. It serves whoever mounts a copy of the image for writing. */
 import { ThawfsError } from '../../errors.js';
+import { EXTENT_MAX_LENGTH } from '../../format/ext4/extent.js';
 import { JOURNAL_MAGIC, JOURNAL_MIN_BLOCKS, JOURNAL_SUPERBLOCK_V2, journalSuperblock } from '../../format/ext4/journal.js';
 import { BLOCK_SIZE } from '../../units.js';
+
+/** Four full extents: the map of the journal must fit the inode, of which the superblock keeps a copy. */
+const MAX_BLOCKS = 4 * EXTENT_MAX_LENGTH;
 
 /**
  * @param journal bytes, or true for what mkfs.ext4 takes for a file system of `blocks` blocks
@@ -15,9 +19,9 @@ export function journalBlockCount(journal: boolean | number, blocks: number): nu
     return blocks < 512 * 1024 ? 8 * 1024 : 16 * 1024;
   }
   const count = Math.ceil(journal / BLOCK_SIZE);
-  if (!(count >= JOURNAL_MIN_BLOCKS && count <= 2 ** 31)) {
-    throw new ThawfsError('BAD_ARGUMENT', `a journal of ${journal} bytes: at least ${JOURNAL_MIN_BLOCKS * BLOCK_SIZE} are needed`, {
-      detail: { size: journal, least: JOURNAL_MIN_BLOCKS * BLOCK_SIZE }, suggestion: 'Give a size from 4 MiB on, or none for the usual one.',
+  if (!(count >= JOURNAL_MIN_BLOCKS && count <= MAX_BLOCKS)) {
+    throw new ThawfsError('BAD_ARGUMENT', `a journal of ${journal} bytes: from ${JOURNAL_MIN_BLOCKS * BLOCK_SIZE} to ${MAX_BLOCKS * BLOCK_SIZE} are possible`, {
+      detail: { size: journal, least: JOURNAL_MIN_BLOCKS * BLOCK_SIZE, most: MAX_BLOCKS * BLOCK_SIZE }, suggestion: 'Give a size from 4 to 512 MiB, or none for the usual one.',
     });
   }
   return count;

@@ -101,7 +101,8 @@ export function planLayout(root: DirectoryNode, options: LayoutOptions): Layout 
     const index = directories[rank]!;
     naming(inventory, index, () => {
       const directory = directoryOfRank(inventory, rank);
-      const room = options.inlineData === undefined ? 0 : inlineRoom(placeXattrs(nodes[index]!.xattrs, XATTR_BODY_SIZE).body);
+      // The kernel takes a root without blocks for a broken one.
+      const room = options.inlineData === undefined || index === 0 ? 0 : inlineRoom(placeXattrs(nodes[index]!.xattrs, XATTR_BODY_SIZE).body);
       if (room > 0 && inlineDirectory(directory, room) !== undefined) inline[index] = 1;
       else place(index, 'directories', [{ logical: 0, count: countDirectoryBlocks(directory) }]);
     });

@@ -1,6 +1,5 @@
 /** The superblock. No time, no host, no chance: state fields say what mkfs would say of a file system never mounted. */
 import { crc32c } from '../../bytes/crc32c.js';
-import { hashVersions } from '../../format/ext4/directory.js';
 import { compat, incompat, roCompat } from '../../format/ext4/features.js';
 import { INODE_BLOCK_SIZE, INODE_EXTRA_SIZE } from '../../format/ext4/inode.js';
 import {
@@ -10,7 +9,7 @@ import {
 import { BLOCK_SIZE } from '../../units.js';
 import { writeJournalMap } from './inode-table.js';
 import type { Layout } from './layout.js';
-import { CHECKSUM_SEED, DESCRIPTOR_SIZE, HASH_SEED, INODE_SIZE } from './parameters.js';
+import { CHECKSUM_SEED, DESCRIPTOR_SIZE, HASH_FUNCTION, HASH_SEED, INODE_SIZE } from './parameters.js';
 
 /** 4096 = 1024 << 2 */
 const LOG_BLOCK_SIZE = 2;
@@ -49,7 +48,7 @@ export function superblockBlock(layout: Layout, uuid: Uint8Array, volumeName: Ui
     inodeSize: INODE_SIZE, minExtraInodeSize: INODE_EXTRA_SIZE, wantExtraInodeSize: INODE_EXTRA_SIZE, descriptorSize: DESCRIPTOR_SIZE,
     featureCompat: features.compat, featureIncompat: features.incompat, featureRoCompat: features.roCompat,
     uuid, volumeName,
-    hashSeed: HASH_SEED, defaultHashVersion: hashVersions.halfMd4, flags: superblockFlags.bits.signedDirectoryHash,
+    hashSeed: HASH_SEED, defaultHashVersion: HASH_FUNCTION.version, flags: superblockFlags.bits.signedDirectoryHash,
     defaultMountOptions: defaultMountOptions.of('userXattr', 'acl'),
     checksumType: CHECKSUM_TYPE_CRC32C, checksumSeed: CHECKSUM_SEED,
     ...(journalBlocks === 0 ? {} : { journalInode: JOURNAL_INODE, journalBackupType: JOURNAL_BACKUP_BLOCKS, journalBlocks: journalBackup(layout) }),

@@ -48,7 +48,7 @@ export interface Ext4Layout {
   readonly usedBlocks: number;
   /** Blocks before the first block of file data: all metadata, in one run. */
   readonly metadataBlocks: number;
-  /** Names of the feature flags as dumpe2fs prints them. */
+  /** Names of the feature flags as mke2fs -O takes them. */
   readonly features: readonly string[];
 }
 

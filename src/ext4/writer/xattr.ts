@@ -37,6 +37,9 @@ const prefixes = [1, 2, 3, 4, 6].map((index) => ({ index, prefix: xattrPrefixes[
  */
 export function placeXattrs(xattrs: readonly Xattr[], bodySize: number): XattrPlaces {
   const all = xattrs.map(toDisk).sort(compare);
+  all.forEach((xattr, i) => {
+    if (i > 0 && compare(all[i - 1]!, xattr) === 0) throw new ThawfsError('BAD_ARGUMENT', `extended attribute "${xattr.name}" is given twice`, { detail: { name: xattr.name } });
+  });
   const bodyRoom = bodySize - END_SIZE;
   const total = sizeOf(all);
   if (total <= bodyRoom) return { body: all, block: [] };
@@ -120,7 +123,7 @@ function toDisk({ name, value }: Xattr): DiskXattr {
 
 /** The order in which the kernel searches a block: index, length of name, name. */
 function compare(a: DiskXattr, b: DiskXattr): number {
-  return a.nameIndex - b.nameIndex || a.name.length - b.name.length || (a.name < b.name ? -1 : 1);
+  return a.nameIndex - b.nameIndex || a.name.length - b.name.length || (a.name < b.name ? -1 : Number(a.name > b.name));
 }
 
 function padded(size: number): number {

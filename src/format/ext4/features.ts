@@ -1,6 +1,6 @@
 /**
- * ext4 feature words, complete by name. Sources: linux fs/ext4/ext4.h, e2fsprogs lib/e2p/feature.c
- * (the spelling of the feature names). A reader refuses unknown incompat bits; unknown ro-compat bits forbid writing only.
+ * ext4 feature words, complete. Sources: linux fs/ext4/ext4.h, e2fsprogs lib/e2p/feature.c (names as `mke2fs -O`
+ * takes them, where it does). A reader refuses unknown incompat bits; unknown ro-compat bits forbid writing only.
  */
 import { flagSet } from '../../bytes/flag-set.js';
 

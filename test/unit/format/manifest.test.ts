@@ -52,7 +52,7 @@ describe('manifest', () => {
     expect(() => decodeManifest(new Uint8Array(20_000))).toThrow(expect.objectContaining({ code: 'LIMIT_EXCEEDED' }));
   });
 
-  test('hash tree sizes: 128 digests a block, at least one block', () => {
-    expect([1, 2, 127, 128, 129, 16384, 16385].map((blocks) => hashTreeSize(blocks) / 4096)).toEqual([1, 1, 1, 1, 3, 129, 132]);
+  test('hash tree sizes: 128 digests a block, none over a single block', () => {
+    expect([1, 2, 127, 128, 129, 16384, 16385].map((blocks) => hashTreeSize(blocks) / 4096)).toEqual([0, 1, 1, 1, 3, 129, 132]);
   });
 });

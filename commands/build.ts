@@ -1,0 +1,100 @@
+import { string as stringArgument } from '@oclif/core/args';
+import { boolean, integer, string } from '@oclif/core/flags';
+import { BaseCommand } from '../src/cli/base-command.js';
+import { clampTime, withClampTime } from '../src/cli/clamp-mtime.js';
+import { hexFlag, ownerFlag, sizeFlag, timeFlag, uuidFlag } from '../src/cli/flags.js';
+import { given } from '../src/cli/given.js';
+import { startProgress } from '../src/cli/progress.js';
+import { exactSize, fields, percent } from '../src/cli/report.js';
+import { readSigningKeys, signingFlags } from '../src/cli/signing-keys.js';
+import type { BuildReport } from '../src/image/build.js';
+
+export default class Build extends BaseCommand {
+  static override summary = 'Turn a directory, tar or container image into one compressed, signed image.';
+  static override description = `The image is a zstd file: zstd -dc gives a raw disk image [ext4 | dm-verity superblock | hash tree] that any kernel mounts. \
+The same tree gives the same bytes, whoever builds it, where and when. When it is done, the image is read back and checked; it appears under its name when it is whole, or not at all.
+
+SOURCE is one of:
+  a directory             needs no rights but to read it
+  FILE.tar                also .tar.gz and .tar.zst; - reads a tar from standard input
+  oci:DIR[:TAG]           OCI layout directory
+  docker-archive:FILE     what docker save writes
+  ext4:FILE               a file system that exists; its bytes are kept
+  dump:FILE               what thawfs dump writes; attributes only`;
+
+  static override examples = [
+    { description: 'A signed image of a directory:', command: '<%= config.bin %> <%= command.id %> rootfs/ -o app.img.zst --key ci.pem --name app --sequence 17' },
+    { description: 'Of a tar on standard input, not signed:', command: 'tar -c rootfs | <%= config.bin %> <%= command.id %> - -o app.img.zst' },
+    { description: 'Of a container image:', command: 'skopeo copy docker://debian:12 oci:layout && <%= config.bin %> <%= command.id %> oci:layout -o debian.img.zst --key ci.pem' },
+    { description: 'Reproducible although the tree has fresh times and the owner of whoever made it:', command: 'SOURCE_DATE_EPOCH=1700000000 <%= config.bin %> <%= command.id %> out/ -o app.img.zst --clamp-mtime --owner 0:0' },
+    { description: 'With the signature that the kernel and systemd check:', command: '<%= config.bin %> <%= command.id %> rootfs/ -o app.img.zst --key release.pem --cert release.crt' },
+  ];
+
+  static override args = { source: stringArgument({ required: true, description: 'What to build from, see below.' }) };
+
+  static override flags = {
+    'output': string({ char: 'o', required: true, helpValue: 'IMAGE', summary: 'File to write, by custom NAME.img.zst.' }),
+    'name': string({ summary: 'Name of the image family; sequences count within it. [default: image]' }),
+    'label': string({ summary: 'Version for people.' }),
+    'sequence': integer({ min: 0, helpValue: 'N', summary: 'Release counter: readers refuse a lower one than they have accepted. [default: 0]' }),
+    'expires': timeFlag({ summary: 'Readers refuse the image afterwards: a date, or a span such as 30d.' }),
+    ...signingFlags,
+    'level': integer({ min: 1, max: 19, helpValue: '1..19', helpGroup: 'PACKING', summary: 'zstd level. [default: 3]' }),
+    'chunk-size': sizeFlag({ helpGroup: 'PACKING', summary: 'Raw bytes that are compressed and fetched together, 16K to 1M. [default: 64K]' }),
+    'jobs': integer({ char: 'j', min: 1, helpValue: 'N', helpGroup: 'PACKING', summary: 'Threads that compress and hash; as many as processors unless given.' }),
+    'check': boolean({ allowNo: true, default: true, helpGroup: 'PACKING', summary: 'Read the finished image back and check it.' }),
+    'exclude': string({ multiple: true, multipleNonGreedy: true, helpValue: 'GLOB', helpGroup: 'TREE', summary: 'Leave out what matches. May be repeated.' }),
+    'owner': ownerFlag({ helpGroup: 'TREE', summary: 'Owner of everything, instead of that in the source.' }),
+    'clamp-mtime': string({
+      helpValue: 'TIME', helpGroup: 'TREE', summary: 'No file is modified later than this, by default SOURCE_DATE_EPOCH.',
+      description: 'Write --clamp-mtime alone to use the environment variable SOURCE_DATE_EPOCH, or --clamp-mtime=TIME.',
+    }),
+    'salt': hexFlag({ helpGroup: 'FILE SYSTEM', summary: 'Salt of the hash tree, at most 256 bytes. [default: none]' }),
+    'uuid': uuidFlag({ helpGroup: 'FILE SYSTEM', summary: 'UUID of the file system; derived from the tree unless given.' }),
+    'volume-name': string({ helpGroup: 'FILE SYSTEM', summary: 'Volume name of the file system, at most 16 bytes.' }),
+    'size': sizeFlag({ helpGroup: 'FILE SYSTEM', summary: 'Size of the file system; just what is needed unless given.' }),
+    'free': sizeFlag({ helpGroup: 'FILE SYSTEM', exclusive: ['size'], summary: 'Free space in the file system. [default: 0]' }),
+    'fs-verity': boolean({ helpGroup: 'FILE SYSTEM', summary: 'Make every file an fs-verity file.' }),
+    'journal': boolean({ helpGroup: 'FILE SYSTEM', summary: 'Give the file system a journal, for those who will write to the raw image.' }),
+    'inline-data': boolean({ helpGroup: 'FILE SYSTEM', summary: 'Keep tiny files inside their inodes.' }),
+    'share': boolean({ allowNo: true, default: true, helpGroup: 'FILE SYSTEM', summary: 'Let files of equal content share their blocks; such an image can only be mounted read-only.' }),
+  };
+
+  constructor(argv: string[], config: ConstructorParameters<typeof BaseCommand>[1]) {
+    super(withClampTime(argv), config);
+  }
+
+  async run(): Promise<BuildReport> {
+    const { args: { source }, flags } = await this.parse(Build);
+    const { buildImage } = await import('../src/image/build.js');
+    const started = performance.now();
+    const progress = await startProgress({ silent: this.jsonEnabled() });
+    try {
+      const report = await buildImage({
+        source, output: flags.output, ...await readSigningKeys(flags),
+        check: flags.check, fsVerity: flags['fs-verity'], journal: flags.journal, inlineData: flags['inline-data'], share: flags.share,
+        ...given({
+          name: flags.name, label: flags.label, sequence: flags.sequence, expires: flags.expires, level: flags.level, chunkSize: flags['chunk-size'],
+          jobs: flags.jobs, exclude: flags.exclude, owner: flags.owner, clampMtime: clampTime(flags['clamp-mtime'], process.env), salt: flags.salt, uuid: flags.uuid,
+          volumeName: flags['volume-name'], size: flags.size, freeBytes: flags.free,
+        }),
+        signal: this.signal, onProgress: progress.update,
+      });
+      progress.stop();
+      for (const warning of report.warnings) this.remark(`warning: ${warning}`);
+      this.log(summary(report, (performance.now() - started) / 1000));
+      return report;
+    } finally {
+      progress.stop();
+    }
+  }
+}
+
+function summary({ output, manifest, fileSize, rawSize, tree, signedBy, checked }: BuildReport, seconds: number): string {
+  return fields([
+    ['image', output], ['size', exactSize(fileSize)], ['raw size', `${exactSize(rawSize)}, compressed to ${percent(fileSize, rawSize)}`],
+    ['files', tree?.inodes], ['root hash', manifest.verity.rootHash],
+    ['signed by', signedBy.length === 0 ? 'nobody' : signedBy.map(({ keyId, scheme }) => `${keyId} (${scheme})`).join(', ')],
+    ['checked', checked ? 'yes: read back, decompressed, hashed again' : 'no'], ['took', `${seconds.toFixed(1)} s`],
+  ]);
+}

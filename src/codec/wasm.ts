@@ -1,0 +1,23 @@
+/** zstd in WebAssembly as a codec: works everywhere, at about half the speed. */
+import { loadWasmZstd } from '../../wasm/zstd.js';
+import { ThawfsError } from '../errors.js';
+import type { Codec } from './codec.js';
+import { checkChunkFrame } from './frame.js';
+
+export async function loadWasmCodec(): Promise<Codec> {
+  const zstd = await loadWasmZstd();
+  return {
+    implementation: `zstd-codec ${zstd.version}`,
+    compress(source, target, level) {
+      const frame = zstd.compress(source, level);
+      if (frame.length > target.length) throw new ThawfsError('BAD_FIELD', 'zstd: the target is too small', { detail: { record: 'zstd frame' } });
+      target.set(frame);
+      return frame.length;
+    },
+    decompress(frame, target) {
+      checkChunkFrame(frame, target.length);
+      target.set(zstd.decompress(frame, target.length));
+    },
+    bound: (size) => zstd.bound(size),
+  };
+}

@@ -1,0 +1,126 @@
+/** What is packed: the raw file system image, made from a tree or taken as it is. */
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { fromText } from '../bytes/byte-string.js';
+import type { RandomAccess } from '../bytes/random-access.js';
+import { ThawfsError, fromErrno } from '../errors.js';
+import { Ext4Reader } from '../ext4/reader/reader.js';
+import { layOutExt4, type Ext4Layout } from '../ext4/writer/writer.js';
+import type { Content, HostFile } from '../model/content.js';
+import type { DirectoryNode } from '../model/tree.js';
+import { dataRanges } from '../sys/seek.js';
+import { applyFilters, type TreeFilters } from '../tree/filters.js';
+import { openTree, type OpenTreeOptions } from '../tree/open-source.js';
+import { BLOCK_SIZE, roundUp } from '../units.js';
+import { wholeContent } from './content-reader.js';
+import { findDuplicates } from './duplicates.js';
+import { verityTreesOf } from './verity-files.js';
+
+export interface RawSourceOptions extends TreeFilters, OpenTreeOptions {
+  /** Of the file system; default derived from the tree, so that equal trees have equal images. */
+  readonly uuid?: Uint8Array;
+  /** Volume name of the file system, at most 16 bytes; default none. */
+  readonly volumeName?: string;
+  /** Bytes of the file system; default just what is needed. */
+  readonly size?: number;
+  /** Bytes left free; default 0. */
+  readonly freeBytes?: number;
+  /** Make every regular file an fs-verity file; default false. */
+  readonly fsVerity?: boolean;
+  /** Give the file system a journal; default false, as images are mounted read-only. */
+  readonly journal?: boolean;
+  /** Keep tiny files inside their inodes; default false. */
+  readonly inlineData?: boolean;
+  /** Let files of equal content share their blocks; default true. The file system can then only be mounted read-only. */
+  readonly share?: boolean;
+}
+
+export interface RawSource {
+  /** The file system, `fileSystemSize` bytes. */
+  readonly image: Content;
+  /** A multiple of 4096. */
+  readonly fileSystemSize: number;
+  readonly uuid: Uint8Array;
+  /** Absent when an existing file system is taken as it is. */
+  readonly tree?: { readonly inodes: number; readonly metadataBytes: number; readonly sharedFiles: number };
+  readonly warnings: readonly string[];
+  /** Removes spool files; the image cannot be read afterwards. */
+  dispose(): void;
+}
+
+/**
+ * @param spec as {@link BuildOptions.source}
+ * @throws what opening and laying out the source throw; BAD_ARGUMENT for options that an existing file system cannot follow
+ */
+export async function openRawSource(spec: string, options: RawSourceOptions): Promise<RawSource> {
+  const file = /^ext4:(.*)$/s.exec(spec)?.[1];
+  if (file !== undefined) return existingFileSystem(file, options);
+  const source = await openTree(spec, options);
+  try {
+    applyFilters(source.root, options);
+    const shared = options.share ?? true ? findDuplicates(source.root, options.signal) : undefined;
+    const layout = layOut(source.root, shared, options);
+    return {
+      image: layout.image, fileSystemSize: layout.size, uuid: layout.uuid, warnings: source.warnings,
+      tree: { inodes: layout.inodeCount, metadataBytes: layout.metadataBlocks * BLOCK_SIZE, sharedFiles: shared?.size ?? 0 },
+      dispose: () => { source.dispose(); },
+    };
+  } catch (error) {
+    source.dispose();
+    throw error;
+  }
+}
+
+function layOut(root: DirectoryNode, shared: ReturnType<typeof findDuplicates> | undefined, options: RawSourceOptions): Ext4Layout {
+  const { uuid, volumeName, size, freeBytes, journal, inlineData, fsVerity, signal } = options;
+  return layOutExt4(root, {
+    ...(uuid === undefined ? {} : { uuid }),
+    ...(volumeName === undefined ? {} : { volumeName }),
+    ...(size === undefined ? {} : { size }),
+    ...(freeBytes === undefined ? {} : { freeBytes }),
+    ...(journal === undefined ? {} : { journal }),
+    ...(inlineData === true ? { inlineData: wholeContent } : {}),
+    ...(fsVerity === true ? { verityTrees: verityTreesOf(root, signal) } : {}),
+    ...(shared === undefined ? {} : { shared }),
+  });
+}
+
+/** Its bytes are kept, filled up with zeros to a whole block. */
+function existingFileSystem(path: string, options: RawSourceOptions): RawSource {
+  const asked = (['exclude', 'owner', 'clampMtime', 'uuid', 'volumeName', 'size', 'freeBytes', 'fsVerity', 'journal', 'inlineData'] as const)
+    .find((name) => options[name] !== undefined && options[name] !== false && (!Array.isArray(options[name]) || options[name].length > 0));
+  if (asked !== undefined) {
+    throw new ThawfsError('BAD_ARGUMENT', `ext4:${path} is taken as it is, it cannot be changed (${asked})`, {
+      detail: { option: asked }, suggestion: 'Leave the option out, or mount the file system and build from its directory.',
+    });
+  }
+  let fd: number;
+  try {
+    fd = openSync(path, 'r');
+  } catch (error) {
+    throw fromErrno(error, `opening ${path}`);
+  }
+  try {
+    const stat = fstatSync(fd);
+    if (!stat.isFile()) throw new ThawfsError('BAD_ARGUMENT', `${path}: not a regular file`, { detail: { path }, suggestion: 'Copy the device into a file first.' });
+    const { size } = stat;
+    const { uuid } = new Ext4Reader(fileAccess(fd, size));
+    const file: HostFile = { path: fromText(resolve(path)), seen: { size, mtimeMs: stat.mtimeMs } };
+    const pieces = [...dataRanges(fd, size)].map(({ start, end }) => ({ offset: start, length: end - start, source: file, sourceOffset: start }));
+    return { image: { size, pieces }, fileSystemSize: roundUp(size, BLOCK_SIZE), uuid: Uint8Array.from(uuid), warnings: [], dispose: () => undefined };
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function fileAccess(fd: number, size: number): RandomAccess {
+  return {
+    size,
+    read(offset, length) {
+      const bytes = Buffer.allocUnsafeSlow(length);
+      const count = offset + length <= size ? readSync(fd, bytes, 0, length, offset) : 0;
+      if (count < length) throw new ThawfsError('TRUNCATED', `the file has ${size} bytes, bytes ${offset}-${offset + length - 1} were wanted`, { detail: { offset, length, size } });
+      return bytes;
+    },
+  };
+}

@@ -1,0 +1,57 @@
+/** `unpack`: the raw image, as any kernel mounts it, with the sidecars that systemd looks for. */
+import { ftruncateSync, writeSync } from 'node:fs';
+import type { ReadOptions } from '../source/range-source.js';
+import { BLOCK_SIZE } from '../units.js';
+import type { Image } from './image.js';
+import { writeOutput, type OutputFile } from './output-file.js';
+
+export interface UnpackOptions extends ReadOptions {
+  /** Write OUTPUT.verity (superblock and hash tree), OUTPUT.roothash and, where the image has one, OUTPUT.roothash.p7s too; default false. */
+  readonly sidecars?: boolean;
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/** @returns the files written, the raw image first */
+export async function unpackImage(image: Image, output: string, { sidecars = false, signal, onProgress }: UnpackOptions = {}): Promise<string[]> {
+  const { verity } = image.manifest;
+  const written = [output];
+  await writeOutput(output, (file) => writeRaw(image, file, 0, { signal, ...(onProgress === undefined ? {} : { onProgress }) }));
+  if (!sidecars) return written;
+  const sidecar = async (suffix: string, write: (file: OutputFile) => Promise<void> | void): Promise<void> => {
+    await writeOutput(output + suffix, async (file) => { await write(file); });
+    written.push(output + suffix);
+  };
+  await sidecar('.verity', (file) => writeRaw(image, file, verity.hashOffset, { signal }));
+  await sidecar('.roothash', (file) => { writeSync(file.fd, verity.rootHash); });
+  const { pkcs7 } = image.head;
+  if (pkcs7 !== undefined) await sidecar('.roothash.p7s', (file) => { writeSync(file.fd, pkcs7); });
+  return written;
+}
+
+/** Writes the raw image from `start` on as a file of its own. */
+async function writeRaw(image: Image, file: OutputFile, start: number, { signal, onProgress }: UnpackOptions): Promise<void> {
+  const { size } = image.manifest.raw;
+  ftruncateSync(file.fd, size - start);
+  for await (const { offset, bytes } of image.chunks(start, size, { signal })) {
+    writeSparse(file.fd, bytes, offset - start);
+    onProgress?.(offset + bytes.length - start, size - start);
+  }
+}
+
+const zeroBlock = Buffer.alloc(BLOCK_SIZE);
+
+/** Writes runs of blocks that are not all zero; the others stay holes. */
+function writeSparse(fd: number, bytes: Uint8Array, position: number): void {
+  let start = 0;
+  for (let at = 0; at < bytes.length; at += BLOCK_SIZE) {
+    const end = Math.min(at + BLOCK_SIZE, bytes.length);
+    if (zeroBlock.compare(bytes, at, end, 0, end - at) !== 0) continue;
+    writeAll(fd, bytes.subarray(start, at), position + start);
+    start = end;
+  }
+  writeAll(fd, bytes.subarray(start), position + start);
+}
+
+function writeAll(fd: number, bytes: Uint8Array, position: number): void {
+  for (let done = 0; done < bytes.length;) done += writeSync(fd, bytes, done, bytes.length - done, position + done);
+}

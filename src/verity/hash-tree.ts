@@ -1,0 +1,65 @@
+/**
+ * The dm-verity hash area: a superblock in a block of its own, then the levels of the tree, top level first, each in whole
+ * 4096-byte blocks of 128 digests. Byte-identical with `veritysetup format` (linux Documentation/admin-guide/device-mapper/verity.rst).
+ */
+import { VERITY_ALGORITHM, VERITY_HASH_TYPE, VERITY_MAGIC, VERITY_VERSION, veritySuperblock } from '../format/verity.js';
+import { DIGEST_SIZE, hashLeaves } from '../hash/sha256.js';
+import type { Content, Piece } from '../model/content.js';
+import { BLOCK_SIZE, roundUp } from '../units.js';
+import type { LeafStore } from './leaf-store.js';
+
+export interface HashArea {
+  readonly rootHash: Uint8Array;
+  /** Superblock and tree, to be put where the data ends. */
+  readonly content: Content;
+}
+
+export interface HashAreaOptions {
+  /** Digests of all data blocks. */
+  readonly leaves: LeafStore;
+  /** At most 256 bytes. */
+  readonly salt: Uint8Array;
+  /** Sixteen bytes. */
+  readonly uuid: Uint8Array;
+}
+
+/** Builds the levels above the leaves: 1/128 of their size in memory, one digest for each of their blocks. */
+export function buildHashArea({ leaves, salt, uuid }: HashAreaOptions): HashArea {
+  const levels: Uint8Array[][] = [];
+  let digests = leaves.views();
+  while (sizeOf(digests) > DIGEST_SIZE) { // a single digest is the root, also of a device of one block
+    levels.unshift(digests);
+    digests = [digestsOf(digests, salt)];
+  }
+  const superblock = veritySuperblock.encode({
+    magic: VERITY_MAGIC, version: VERITY_VERSION, hashType: VERITY_HASH_TYPE, uuid, algorithm: VERITY_ALGORITHM,
+    dataBlockSize: BLOCK_SIZE, hashBlockSize: BLOCK_SIZE, dataBlocks: BigInt(leaves.count), saltSize: salt.length, salt,
+  });
+  return { rootHash: digests[0]!, content: contentOf(superblock, levels) };
+}
+
+function sizeOf(views: readonly Uint8Array[]): number {
+  return views.reduce((sum, { length }) => sum + length, 0);
+}
+
+/** Digests of the hash blocks that a level fills; every view but the last is whole blocks. */
+function digestsOf(level: readonly Uint8Array[], salt: Uint8Array): Uint8Array {
+  const digests = new Uint8Array(Math.ceil(sizeOf(level) / BLOCK_SIZE) * DIGEST_SIZE);
+  let at = 0;
+  for (const view of level) at += hashLeaves(view, salt, digests.subarray(at));
+  return digests;
+}
+
+function contentOf(superblock: Uint8Array, levels: readonly (readonly Uint8Array[])[]): Content {
+  const pieces: Piece[] = [{ offset: 0, length: superblock.length, source: superblock, sourceOffset: 0 }];
+  let start = BLOCK_SIZE;
+  for (const level of levels) {
+    let offset = start;
+    for (const source of level) {
+      pieces.push({ offset, length: source.length, source, sourceOffset: 0 });
+      offset += source.length;
+    }
+    start = roundUp(offset, BLOCK_SIZE);
+  }
+  return { size: start, pieces };
+}
