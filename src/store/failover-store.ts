@@ -1,7 +1,7 @@
 /** Several origins of the same chunks: what one cannot give is asked of the next. */
 import type { ChunkRef, ChunkStore } from './chunk-store.js';
 import { hasCode } from '../errors.js';
-import { ignoreFailure } from './unless-aborted.js';
+import { ignoreFailure } from './departure.js';
 
 export class FailoverStore implements ChunkStore {
   /** Which store is asked first: the last one that answered. */

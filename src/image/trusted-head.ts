@@ -1,0 +1,85 @@
+/** The head of an image, fetched or remembered, and trusted: all that is needed to mount it. */
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { toHex } from '../bytes/hex.js';
+import { decodeHead } from '../chunk/head.js';
+import { hasCode, ThawfsError } from '../errors.js';
+import { HEAD_MAX_SIZE } from '../format/container.js';
+import type { Manifest } from '../format/manifest.js';
+import { decodeSignatures } from '../format/signatures.js';
+import { sha256 } from '../hash/sha256.js';
+import { openSource, type SourceOptions } from '../source/open-source.js';
+import { requireTrust, type TrustPolicy } from '../trust/policy.js';
+
+export interface TrustedHeadOptions {
+  readonly trust: TrustPolicy;
+  /** Folder that remembers heads by location, so that an image can be mounted again while its origins are down. */
+  readonly cache: string;
+  /** Ask no origin. */
+  readonly offline?: boolean;
+  readonly sourceOptions?: SourceOptions;
+}
+
+export interface TrustedHead {
+  readonly bytes: Uint8Array;
+  readonly manifest: Manifest;
+}
+
+/**
+ * @param locations best first; the first that answers is taken, and when none does, what it said last time
+ * @throws what openSource throws for the first location when there is no remembered head; what requireTrust throws: a
+ *   remembered head is judged like a fresh one
+ */
+export async function openTrustedHead(locations: readonly string[], { trust, cache, offline, sourceOptions }: TrustedHeadOptions): Promise<TrustedHead> {
+  let failure: unknown;
+  if (offline !== true) {
+    for (const location of locations) {
+      try {
+        const { source, opening } = await openSource(location, HEAD_MAX_SIZE, sourceOptions);
+        await source.close();
+        const head = judge(opening, trust);
+        remember(cache, locations[0]!, head.bytes);
+        return head;
+      } catch (error) {
+        if (!(error instanceof ThawfsError) || (error.kind !== 'source' && !hasCode(error, 'PATH_MISSING'))) throw error;
+        failure ??= error;
+      }
+    }
+  }
+  const remembered = recall(cache, locations[0]!);
+  if (remembered !== undefined) return judge(remembered, trust);
+  throw failure ?? new ThawfsError('SOURCE_UNREACHABLE', `${locations[0]!}: was never mounted here, and origins may not be asked`, {
+    detail: { location: locations[0]! }, suggestion: 'Mount it once without --offline.',
+  });
+}
+
+function judge(opening: Uint8Array, policy: TrustPolicy): TrustedHead {
+  const head = decodeHead(opening);
+  const { manifest } = requireTrust({
+    manifestBytes: head.manifest, policy, signatures: head.signatures === undefined ? [] : decodeSignatures(head.signatures),
+  });
+  return { bytes: opening.subarray(0, head.headSize), manifest };
+}
+
+/** A cache that cannot be written is no reason not to mount. */
+function remember(cache: string, location: string, bytes: Uint8Array): void {
+  const path = headPath(cache, location);
+  try {
+    mkdirSync(`${cache}/heads`, { recursive: true, mode: 0o700 });
+    writeFileSync(`${path}.${process.pid}`, bytes, { mode: 0o600 });
+    renameSync(`${path}.${process.pid}`, path);
+  } catch {
+    // Next time it is fetched again.
+  }
+}
+
+function recall(cache: string, location: string): Uint8Array | undefined {
+  try {
+    return readFileSync(headPath(cache, location));
+  } catch {
+    return undefined;
+  }
+}
+
+function headPath(cache: string, location: string): string {
+  return `${cache}/heads/${toHex(sha256(Buffer.from(location)))}`;
+}
