@@ -71,6 +71,10 @@ export class LazyImage implements RandomAccess {
   private readonly memory: MemoryStore;
   private readonly origins: readonly Origin[];
   private readonly store: ChunkStore;
+  /** A way of its own to the origins: what is fetched in advance never makes a reader queue. */
+  private readonly background: ChunkStore;
+  /** Fetches that readers wait for. */
+  private demand = 0;
   private readonly pages = new Map<number, Promise<void>>();
 
   private constructor(private readonly options: LazyImageOptions, private readonly files: readonly Required<Pick<RangeSource, 'readSync'>>[]) {
@@ -94,10 +98,11 @@ export class LazyImage implements RandomAccess {
       },
     };
     this.origins = options.locations.map((location) => new Origin(location, head, sourceOptions));
-    const remotes = this.origins.map((origin) => new OriginStore(origin, (source) => new RemoteStore(
+    const remotes = (): FailoverStore => new FailoverStore(this.origins.map((origin) => new OriginStore(origin, (source) => new RemoteStore(
       source, (place, frame) => this.decodeFetched(place, frame), () => { this.statistics.refetched++; },
-    )));
-    this.store = new SingleFlightStore(new FailoverStore(remotes));
+    ))));
+    this.store = new SingleFlightStore(remotes());
+    this.background = remotes();
     this.memory = new MemoryStore(this.store, options.memorySize);
   }
 
@@ -172,12 +177,40 @@ export class LazyImage implements RandomAccess {
    *   `readTimeout` without success
    */
   async fetch(chunks: readonly number[], signal?: AbortSignal): Promise<void> {
+    this.demand++;
+    try {
+      await this.patiently(async () => { await Promise.all(this.memory.get(await this.locateAll(chunks, signal), signal)); }, signal);
+    } finally {
+      this.demand--;
+    }
+  }
+
+  /** Whether readers are waiting for something to be fetched. */
+  get hasDemand(): boolean { return this.demand > 0; }
+
+  /**
+   * Fetches chunks onto the disk without keeping them in memory; the rest as {@link fetch}.
+   *
+   * @returns compressed bytes of the chunks
+   */
+  async fetchAhead(chunks: readonly number[], signal?: AbortSignal): Promise<number> {
+    const places = await this.locateAll(chunks, signal);
+    await Promise.all(this.background.get(places, signal));
+    return places.reduce((sum, { frameSize }) => sum + frameSize, 0);
+  }
+
+  private async locateAll(chunks: readonly number[], signal: AbortSignal | undefined): Promise<ChunkPlace[]> {
+    const places: ChunkPlace[] = [];
+    for (const chunk of chunks) places.push(await this.locate(chunk, signal));
+    return places;
+  }
+
+  /** Tries again while no origin answers and there is time. */
+  private async patiently(work: () => Promise<void>, signal: AbortSignal | undefined): Promise<void> {
     const deadline = performance.now() + this.options.readTimeout;
     for (;;) {
       try {
-        const places: ChunkPlace[] = [];
-        for (const chunk of chunks) places.push(await this.locate(chunk, signal));
-        await Promise.all(this.memory.get(places, signal));
+        await work();
         return;
       } catch (error) {
         signal?.throwIfAborted();
@@ -275,7 +308,7 @@ export class LazyImage implements RandomAccess {
         failure ??= error;
       }
     }
-    throw failure ?? offlineError();
+    throw (failure as Error | undefined) ?? offlineError();
   }
 
   /** What arrives is kept on disk as it came, once it has proved to be the chunk. */

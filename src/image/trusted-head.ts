@@ -47,7 +47,7 @@ export async function openTrustedHead(locations: readonly string[], { trust, cac
   }
   const remembered = recall(cache, locations[0]!);
   if (remembered !== undefined) return judge(remembered, trust);
-  throw failure ?? new ThawfsError('SOURCE_UNREACHABLE', `${locations[0]!}: was never mounted here, and origins may not be asked`, {
+  throw (failure as Error | undefined) ?? new ThawfsError('SOURCE_UNREACHABLE', `${locations[0]!}: was never mounted here, and origins may not be asked`, {
     detail: { location: locations[0]! }, suggestion: 'Mount it once without --offline.',
   });
 }

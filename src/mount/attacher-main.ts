@@ -3,7 +3,7 @@
  * It does not hold the FUSE device, so that it can always be ended: when the server is gone, its reads fail.
  */
 import { unmount, unmountFlags } from '../sys/mount.js';
-import { attachBlock } from './block.js';
+import { attachBlock, handOver } from './block.js';
 import { recordOf, type FromAttacher, type ToAttacher } from './messages.js';
 
 /** The supervisor passes the detached FUSE mount as this descriptor. */
@@ -11,9 +11,16 @@ const FUSE_MOUNT_DESCRIPTOR = 3;
 
 function act(message: ToAttacher): FromAttacher {
   try {
-    if (message.type === 'attach') attachBlock(`/proc/self/fd/${FUSE_MOUNT_DESCRIPTOR}`, message);
-    else unmount(message.target, unmountFlags.detach);
-    return { type: 'done' };
+    switch (message.type) {
+      case 'attach':
+        return { type: 'done', devices: attachBlock(`/proc/self/fd/${FUSE_MOUNT_DESCRIPTOR}`, message) };
+      case 'hand-over':
+        handOver(message.devices, message.path, message.readAhead);
+        return { type: 'done' };
+      case 'detach':
+        unmount(message.target, unmountFlags.detach);
+        return { type: 'done' };
+    }
   } catch (error) {
     return { type: 'failed', error: recordOf(error) };
   }

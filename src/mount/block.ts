@@ -10,7 +10,7 @@
  */
 import { closeSync, openSync } from 'node:fs';
 import type { ByteString } from '../bytes/byte-string.js';
-import { attachLoop, type LoopDevice } from '../sys/loop.js';
+import { attachLoop, changeBackingFile, setDirectIo, setReadAhead, type LoopDevice } from '../sys/loop.js';
 import { createMount, mountAttributes, placeMount } from '../sys/mount.js';
 import { IMAGE_FILE } from './content.js';
 
@@ -23,15 +23,38 @@ export interface BlockOptions {
   readonly readAhead: number;
 }
 
+/** Paths of the loop devices under a mount: the one over the image file, the one under the file system. */
+export interface LoopPair {
+  readonly inner: string;
+  readonly outer: string;
+}
+
 /**
  * @param folder path of the FUSE mount's root
  * @throws MOUNT_FAILED, NOT_PERMITTED, PATH_MISSING; nothing is left attached then
  */
-export function attachBlock(folder: string, { target, label, readAhead }: BlockOptions): void {
+export function attachBlock(folder: string, { target, label, readAhead }: BlockOptions): LoopPair {
   const inner = over(openSync(`${folder}/${IMAGE_FILE}`, 'r'), (fd) => attachLoop({ fd, label, directIo: true, readAhead: 0 }));
   const outer = over(inner.fd, (fd) => attachLoop({ fd, label, directIo: true, readAhead }));
   const mount = over(outer.fd, () => mountExt4(outer));
   over(mount, () => { placeMount(mount, target); });
+  return { inner: inner.path, outer: outer.path };
+}
+
+/**
+ * Puts a local file of the same bytes under a mount, live: open files stay open. The FUSE file is let go, and with it its server.
+ *
+ * @param path of the raw image
+ * @param readAhead bytes; large, now that reading ahead costs no network
+ */
+export function handOver({ inner, outer }: LoopPair, path: string, readAhead: number): void {
+  over(openSync(path, 'r'), (file) => {
+    over(openSync(inner, 'r'), (loop) => {
+      changeBackingFile(loop, file);
+      setDirectIo(loop, false);
+    });
+    over(openSync(outer, 'r'), (loop) => { setReadAhead(loop, readAhead); });
+  });
 }
 
 function mountExt4(device: LoopDevice): number {

@@ -7,7 +7,8 @@ import { SingleFile, type FileBytes } from '../fuse/single-file.js';
 import { LazyImage } from '../image/lazy-image.js';
 import { DiskStore } from '../store/disk-store.js';
 import { MiB } from '../units.js';
-import type { ImagePlan, MountPlan } from './plan.js';
+import { Completion } from './completion.js';
+import type { Backend, ImagePlan, MountPlan } from './plan.js';
 import { TreeFileSystem } from './tree.js';
 
 /** Name of the only file that the block back-end serves. */
@@ -20,6 +21,8 @@ export interface Content {
   readonly fileSystem: FileSystem;
   /** Resolves when these chunks can be read from {@link Content.fileSystem}. */
   fetch(chunks: readonly number[], signal: AbortSignal): Promise<void>;
+  /** Absent where there is nothing to complete. */
+  readonly completion?: Completion;
   /** Facts for people and programs. */
   status(): Readonly<Record<string, unknown>>;
 }
@@ -33,20 +36,21 @@ type ImageBytes = RandomAccess & FileBytes;
  */
 export async function openContent(plan: MountPlan): Promise<Content> {
   const { content, backend, squash } = plan;
-  const { bytes, ...rest } = content.kind === 'raw' ? openRaw(content.path) : await openLazy(content);
+  const { bytes, ...rest } = content.kind === 'raw' ? openRaw(content.path) : await openLazy(content, backend);
   const fileSystem = backend === 'tree' ? new TreeFileSystem(bytes, squash) : new SingleFile(IMAGE_FILE, bytes);
   return { fileSystem, ...rest };
 }
 
 interface OpenedBytes extends Omit<Content, 'fileSystem'> { readonly bytes: ImageBytes }
 
-async function openLazy({ locations, head, cache, cacheSize, offline, readTimeout }: ImagePlan): Promise<OpenedBytes> {
+async function openLazy({ locations, head, cache, cacheSize, offline, readTimeout, fillRate, handover }: ImagePlan, backend: Backend): Promise<OpenedBytes> {
   const store = new DiskStore(cache, cacheSize);
   const image = await LazyImage.open({ head: Buffer.from(head, 'base64'), locations, cache: store, memorySize: MEMORY_SIZE, readTimeout, offline });
+  const completion = new Completion({ image, store, rate: fillRate, handover: handover && backend === 'block' });
   return {
-    bytes: image,
+    bytes: image, completion,
     fetch: (chunks, signal) => image.fetch(chunks, signal),
-    status: () => ({ rawSize: image.size, chunkSize: image.chunkSize, chunkCount: image.chunkCount, ...image.statistics, cache: store.statistics }),
+    status: () => ({ rawSize: image.size, chunkSize: image.chunkSize, chunkCount: image.chunkCount, ...image.statistics, cache: store.statistics, completion: completion.status }),
   };
 }
 

@@ -6,6 +6,7 @@
  *                                     attacher (kernel calls that may block)
  */
 import { errorCodes, ThawfsError, type ErrorCode, type ErrorDetail } from '../errors.js';
+import type { LoopPair } from './block.js';
 import type { MountPlan } from './plan.js';
 
 export type FrontMessage = { readonly type: 'mount'; readonly plan: MountPlan };
@@ -26,6 +27,8 @@ export type FromServer =
   | { readonly type: 'failed'; readonly error: ErrorRecord }
   | { readonly type: 'pong'; readonly stuck: boolean }
   | { readonly type: 'unmounted' }
+  /** The raw image lies in this file now. */
+  | { readonly type: 'complete'; readonly path: string }
   | { readonly type: 'answer'; readonly id: number; readonly value?: unknown; readonly error?: ErrorRecord };
 
 /** What the control socket takes, one JSON line each. `status` and `fill` are passed on to the server. */
@@ -35,8 +38,9 @@ export type Question =
 
 export type ToAttacher =
   | { readonly type: 'attach'; readonly target: string; readonly label: string; readonly readAhead: number }
-  | { readonly type: 'detach'; readonly target: string };
-export type FromAttacher = { readonly type: 'done' } | { readonly type: 'failed'; readonly error: ErrorRecord };
+  | { readonly type: 'detach'; readonly target: string }
+  | { readonly type: 'hand-over'; readonly devices: LoopPair; readonly path: string; readonly readAhead: number };
+export type FromAttacher = { readonly type: 'done'; readonly devices?: LoopPair } | { readonly type: 'failed'; readonly error: ErrorRecord };
 
 /** A {@link ThawfsError} as JSON. */
 export interface ErrorRecord {

@@ -20,6 +20,11 @@ export interface ImagePlan {
   readonly offline: boolean;
   /** Milliseconds that a read waits for an origin that does not answer. */
   readonly readTimeout: number;
+  /** Fetch the rest in the background, at most this many bytes per second (0 = no limit). */
+  readonly fill: boolean;
+  readonly fillRate: number;
+  /** Block back-end: write the complete image out and mount on without a server. */
+  readonly handover: boolean;
 }
 
 export interface MountPlan {

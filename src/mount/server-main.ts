@@ -10,7 +10,7 @@ function say(message: FromServer): void {
 
 async function prepare({ plan, standby }: Extract<ToServer, { type: 'prepare' }>): Promise<void> {
   try {
-    const loaded = await Server.load(plan);
+    const loaded = await Server.load(plan, (path) => { say({ type: 'complete', path }); });
     server = loaded;
     if (!standby) loaded.serve(false);
     say({ type: 'ready' });

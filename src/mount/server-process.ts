@@ -11,6 +11,7 @@ export interface ServerEvents {
   failed(error: ThawfsError): void;
   /** The file system is gone; the server exits. */
   unmounted(): void;
+  complete(path: string): void;
   /** All its threads have let go of the device. */
   exited(server: ServerProcess): void;
 }
@@ -85,6 +86,9 @@ export class ServerProcess {
         break;
       case 'unmounted':
         this.events.unmounted();
+        break;
+      case 'complete':
+        this.events.complete(message.path);
         break;
       case 'answer': {
         const question = this.questions.get(message.id);

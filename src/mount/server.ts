@@ -4,7 +4,6 @@
  */
 import { readFileSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
-import { ThawfsError } from '../errors.js';
 import { DeferredRequests } from '../fuse/deferred.js';
 import { requestResend } from '../fuse/device.js';
 import { openContent, type Content } from './content.js';
@@ -20,12 +19,12 @@ export class Server {
   private lastLook = { handled: -1, since: 0 };
 
   private constructor(
-    private readonly content: Content, private readonly deferred: DeferredRequests,
+    private readonly plan: MountPlan, private readonly announce: (path: string) => void, private readonly content: Content, private readonly deferred: DeferredRequests,
     private readonly gate: SessionGate, readonly ended: Promise<void>,
   ) {}
 
-  /** Loads everything and starts the session thread, which waits for {@link serve}. */
-  static async load(plan: MountPlan): Promise<Server> {
+  /** Loads everything and starts the session thread, which waits for {@link serve}. @param announce told once where the raw image lies */
+  static async load(plan: MountPlan, announce: (path: string) => void): Promise<Server> {
     const content = await openContent(plan);
     const deferred = new DeferredRequests({
       fd: FUSE_DESCRIPTOR, fileSystem: content.fileSystem, validSeconds: VALID_SECONDS, errnoOf, isDying,
@@ -43,13 +42,20 @@ export class Server {
         else deferred.interrupt(message.unique);
       });
     });
-    return new Server(content, deferred, gate, ended);
+    return new Server(plan, announce, content, deferred, gate, ended);
   }
 
   /** @param successor whether another server served before: then what it left unanswered is asked for again */
   serve(successor: boolean): void {
     if (successor) requestResend(FUSE_DESCRIPTOR);
     this.gate.open();
+    if (this.plan.content.kind === 'image' && this.plan.content.fill) this.complete().catch((error: unknown) => { console.error('filling:', error); });
+  }
+
+  /** Fetches the rest, and announces the raw image when there is one. */
+  private async complete(): Promise<void> {
+    const path = await this.content.completion?.run();
+    if (path !== undefined) this.announce(path);
   }
 
   /** Whether the session thread has been busy with one request for too long. @param now milliseconds of a steady clock */
@@ -60,7 +66,7 @@ export class Server {
   }
 
   answer(question: Question): unknown {
-    if (question.command === 'fill') throw new ThawfsError('FEATURE_UNSUPPORTED', 'fill');
+    if (question.command === 'fill') return this.complete();
     return { ...this.content.status(), requests: this.gate.handled, waiting: this.deferred.count };
   }
 }

@@ -21,6 +21,8 @@ export interface SuccessionEvents {
   serving(): void;
   /** The file system is unmounted. */
   unmounted(): void;
+  /** Everything is local, and the raw image lies in this file. */
+  complete(path: string): void;
   /** No server can be started; readers must get errors instead of waiting for ever. */
   gaveUp(error: ThawfsError): void;
 }
@@ -83,6 +85,10 @@ export class Succession implements ServerEvents {
 
   unmounted(): void {
     if (!this.over) this.events.unmounted();
+  }
+
+  complete(path: string): void {
+    if (!this.over) this.events.complete(path);
   }
 
   exited(server: ServerProcess): void {

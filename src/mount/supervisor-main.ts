@@ -4,21 +4,25 @@
  */
 import { closeSync, rmSync } from 'node:fs';
 import { initialise, openFuseDevice } from '../fuse/device.js';
-import { MiB } from '../units.js';
+import { KiB, MiB } from '../units.js';
 import { createMount, mountAttributes, placeMount } from '../sys/mount.js';
 import { callAttacher } from './attacher.js';
 import { ControlSocket } from './control-socket.js';
 import { logPath } from './runtime-folder.js';
+import type { LoopPair } from './block.js';
 import { recordOf, type FrontMessage, type SupervisorReply } from './messages.js';
 import type { MountPlan } from './plan.js';
 import { Succession } from './succession.js';
+
+/** Bytes. While reading ahead may cost a fetch, no more than a chunk or two: mmap reads this much around every fault. */
+const READ_AHEAD_WHILE_FETCHING = 128 * KiB;
 
 async function supervise(plan: MountPlan): Promise<void> {
   const fuse = openFuseDevice();
   const mount = createFuseMount(fuse, plan);
   initialise(fuse, { posixAcl: plan.backend === 'tree', maxReadahead: MiB });
   const control = new ControlSocket(plan);
-  let attaching = Promise.resolve();
+  let attaching: Promise<LoopPair | undefined> = Promise.resolve(undefined);
   let leaving = false;
   /** The device first: whoever waits for an answer then gets an error, and can end. */
   const leave = async (status: number): Promise<void> => {
@@ -32,6 +36,12 @@ async function supervise(plan: MountPlan): Promise<void> {
     if (status === 0) rmSync(logPath(plan), { force: true });
     process.exit(status);
   };
+  /** When the kernel has let go of the FUSE file the server sees its session end, and everything of ours with it. */
+  const handOver = async (path: string): Promise<void> => {
+    const devices = await attaching.catch(() => undefined);
+    if (devices === undefined || leaving) return;
+    await callAttacher({ type: 'hand-over', devices, path, readAhead: MiB }).catch((error: unknown) => { console.error('handing over failed, serving on:', error); });
+  };
   const reply = (message: SupervisorReply, then: () => void): void => {
     if (process.connected) process.send?.(message, undefined, undefined, then);
     else then();
@@ -39,7 +49,7 @@ async function supervise(plan: MountPlan): Promise<void> {
   const fail = (error: unknown): void => { reply({ type: 'failed', error: recordOf(error) }, () => { void leave(1); }); };
 
   const serving = new Promise<void>((resolve) => { startServing = resolve; });
-  const succession = new Succession(plan, fuse, { serving: () => { startServing(); }, unmounted: () => { void leave(0); }, gaveUp: fail });
+  const succession = new Succession(plan, fuse, { serving: () => { startServing(); }, unmounted: () => { void leave(0); }, complete: (path) => { void handOver(path); }, gaveUp: fail });
   control.listen(succession);
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => { callAttacher({ type: 'detach', target: plan.target }).catch(() => { void leave(1); }); });
@@ -51,7 +61,7 @@ async function supervise(plan: MountPlan): Promise<void> {
     await serving;
     if (plan.backend === 'tree') placeMount(mount, plan.target);
     else {
-      attaching = callAttacher({ type: 'attach', target: plan.target, label: `thawfs ${plan.id}`, readAhead: MiB }, mount);
+      attaching = callAttacher({ type: 'attach', target: plan.target, label: `thawfs ${plan.id}`, readAhead: READ_AHEAD_WHILE_FETCHING }, mount);
       await attaching;
     }
     // From here on the mount lives by its users: the place in the tree, or the loop device.

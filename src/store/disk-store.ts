@@ -6,6 +6,7 @@
  *     FOLDER/objects/ab/cdef…   the object's bytes; written under a temporary name and renamed
  *     FOLDER/usage              eight bytes: disk space of all objects; locked by whoever changes the store
  *     FOLDER/pins/NAME          ids (32 bytes each) that are not evicted while NAME exists
+ *     FOLDER/raw/               raw images written out; they count, but are not evicted: somebody may have them mounted
  */
 import {
   closeSync, existsSync, fstatSync, futimesSync, mkdirSync, openSync, readFileSync, readSync, readdirSync, renameSync, rmSync, statSync, writeSync,
@@ -50,7 +51,7 @@ export class DiskStore {
    * @param budget bytes of disk space
    * @throws NOT_PERMITTED, NO_SPACE, IO_FAILED when the folder cannot be used at all
    */
-  constructor(readonly folder: string, private readonly budget = DEFAULT_DISK_BUDGET) {
+  constructor(readonly folder: string, readonly budget = DEFAULT_DISK_BUDGET) {
     try {
       mkdirSync(`${folder}/objects`, { recursive: true, mode: 0o700 });
       mkdirSync(`${folder}/pins`, { recursive: true, mode: 0o700 });
@@ -184,7 +185,7 @@ export class DiskStore {
   private evictLocked(target: number): number {
     const pinned = this.pinned();
     const objects = [...this.objects()];
-    let used = objects.reduce((sum, { space }) => sum + space, 0);
+    let used = objects.reduce((sum, { space }) => sum + space, this.rawSpace());
     if (used > target) {
       objects.sort((a, b) => a.usedMs - b.usedMs || (a.id < b.id ? -1 : 1));
       for (const { id, space } of objects) {
@@ -211,6 +212,12 @@ export class DiskStore {
         if (stat !== undefined) yield { id: folder + name, space: spaceOf(stat.size), usedMs: stat.mtimeMs };
       }
     }
+  }
+
+  private rawSpace(): number {
+    const folder = `${this.folder}/raw`;
+    if (!existsSync(folder)) return 0;
+    return readdirSync(folder).reduce((sum, name) => sum + (statSync(`${folder}/${name}`, { throwIfNoEntry: false })?.blocks ?? 0) * 512, 0);
   }
 
   /** A temporary file whose process is gone. Only called under the lock, when nobody else is writing one. */

@@ -7,8 +7,8 @@ import { lastErrno } from './ffi.js';
 import { libcFunction } from './libc.js';
 import { noLibc } from './system-error.js';
 
-const LOOP_CTL_GET_FREE = 0x4c82, LOOP_CONFIGURE = 0x4c0a, LOOP_CHANGE_FD = 0x4c06, LOOP_CLR_FD = 0x4c01, LOOP_SET_DIRECT_IO = 0x4c08;
-const BLKRASET = 0x1262, BLKFLSBUF = 0x1261;
+const LOOP_CTL_GET_FREE = 0x4c82, LOOP_CONFIGURE = 0x4c0a, LOOP_CHANGE_FD = 0x4c06, LOOP_SET_DIRECT_IO = 0x4c08;
+const BLKRASET = 0x1262;
 const LO_FLAGS_READ_ONLY = 1, LO_FLAGS_AUTOCLEAR = 4, LO_FLAGS_DIRECT_IO = 16;
 
 /** loop_config with its loop_info64 spelled out. */
@@ -72,7 +72,7 @@ export function attachLoop(options: LoopOptions): LoopDevice {
           fd: options.fd, blockSize: 512, fileName: Buffer.from(options.label).subarray(0, 63),
           flags: LO_FLAGS_READ_ONLY | LO_FLAGS_AUTOCLEAR | (options.directIo ? LO_FLAGS_DIRECT_IO : 0),
         }), `attaching ${options.label} to ${path}`);
-        ioctl(fd, BLKRASET, options.readAhead / 512, `setting the read-ahead of ${path}`);
+        setReadAhead(fd, options.readAhead);
         return { path, fd };
       } catch (error) {
         closeSync(fd);
@@ -93,18 +93,13 @@ export function changeBackingFile(loop: number, file: number): void {
   ioctl(loop, LOOP_CHANGE_FD, file, 'exchanging the file behind a loop device');
 }
 
+/** @param readAhead bytes */
+export function setReadAhead(device: number, readAhead: number): void {
+  ioctl(device, BLKRASET, readAhead / 512, 'setting the read-ahead of a block device');
+}
+
 export function setDirectIo(loop: number, on: boolean): void {
   ioctl(loop, LOOP_SET_DIRECT_IO, on ? 1 : 0, 'setting direct I/O of a loop device');
-}
-
-/** Drops what the page cache holds of a device. */
-export function dropDeviceCache(device: number): void {
-  ioctl(device, BLKFLSBUF, 0, 'dropping the cache of a block device');
-}
-
-/** Detaches; with users left, the device goes with the last of them. */
-export function detachLoop(loop: number): void {
-  ioctl(loop, LOOP_CLR_FD, 0, 'detaching a loop device');
 }
 
 function openLoop(path: string, flags: string): number {

@@ -1,0 +1,113 @@
+/**
+ * The raw image written out in full beside the chunk store, to be attached without a server. It is verified while it is
+ * written, and sealed: whoever changes it afterwards changes its ctime, and then it is not used any more.
+ */
+import { closeSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readFileSync, readdirSync, renameSync, rmSync, statSync, statfsSync, writeFileSync, writeSync } from 'node:fs';
+import { setImmediate as turn } from 'node:timers/promises';
+import { fromErrno, ThawfsError } from '../errors.js';
+import type { DiskStore } from '../store/disk-store.js';
+import { BLOCK_SIZE, MiB } from '../units.js';
+import type { LazyImage } from './lazy-image.js';
+
+/** Free space that is left alone. */
+const SPARE_SPACE = 64 * MiB;
+const zeroBlock = Buffer.alloc(BLOCK_SIZE);
+
+/**
+ * Writes every chunk of a complete image into `CACHE/raw/ROOTHASH`, sparse.
+ *
+ * @returns its path
+ * @throws NO_SPACE when disk or budget are too small; CHUNK_MISSING when the image is not complete after all
+ */
+export async function writeRawCopy(image: LazyImage, store: DiskStore, signal?: AbortSignal): Promise<string> {
+  const path = rawCopyPath(store.folder, image.manifest.verity.rootHash);
+  if (findRawCopy(store.folder, image.manifest.verity.rootHash) !== undefined) return path;
+  mkdirSync(`${store.folder}/raw`, { recursive: true, mode: 0o700 });
+  removePartial(path);
+  requireSpace(store, image.size);
+  const partial = `${path}.${process.pid}.partial`;
+  const fd = openSync(partial, 'w', 0o400);
+  try {
+    ftruncateSync(fd, image.size);
+    for (let chunk = 0; chunk < image.chunkCount; chunk++) {
+      signal?.throwIfAborted();
+      const bytes = image.find(chunk);
+      if (bytes === undefined) {
+        await image.fetch([chunk], signal); // found damaged on disk just now
+        chunk--;
+        continue;
+      }
+      writeBlocks(fd, bytes, chunk * image.chunkSize);
+      await turn();
+    }
+    fsyncSync(fd);
+    renameSync(partial, path);
+  } catch (error) {
+    rmSync(partial, { force: true });
+    throw fromErrno(error, `writing ${path}`);
+  } finally {
+    closeSync(fd);
+  }
+  store.evict(store.budget); // counts the new file too
+  writeFileSync(`${path}.seal`, sealOf(path), { mode: 0o400, flush: true });
+  return path;
+}
+
+/** @returns the path of a raw copy that is whole and untouched; what is not is removed */
+export function findRawCopy(cache: string, rootHash: string): string | undefined {
+  const path = rawCopyPath(cache, rootHash);
+  try {
+    if (readFileSync(`${path}.seal`, 'latin1') === sealOf(path)) return path;
+  } catch {
+    return undefined;
+  }
+  rmSync(`${path}.seal`, { force: true });
+  rmSync(path, { force: true });
+  return undefined;
+}
+
+function rawCopyPath(cache: string, rootHash: string): string {
+  return `${cache}/raw/${rootHash}`;
+}
+
+function sealOf(path: string): string {
+  const { dev, ino, size, mtimeNs, ctimeNs } = statSync(path, { bigint: true });
+  return [dev, ino, size, mtimeNs, ctimeNs].join(' ');
+}
+
+/** Blocks of zeros stay holes. */
+function writeBlocks(fd: number, bytes: Uint8Array, offset: number): void {
+  let start = 0;
+  for (let at = 0; at <= bytes.length; at += BLOCK_SIZE) {
+    const zero = at < bytes.length && zeroBlock.equals(bytes.subarray(at, at + BLOCK_SIZE));
+    if (at < bytes.length && !zero) continue;
+    for (let done = start; done < Math.min(at, bytes.length);) done += writeSync(fd, bytes, done, at - done, offset + done);
+    start = at + BLOCK_SIZE;
+  }
+}
+
+function requireSpace(store: DiskStore, size: number): void {
+  const { bavail, bsize } = statfsSync(store.folder);
+  if (bavail * bsize >= size + SPARE_SPACE && store.budget - store.used >= size) return;
+  throw new ThawfsError('NO_SPACE', `${store.folder}: no room for the raw image of ${size} bytes`, {
+    detail: { needed: size, free: bavail * bsize, budget: store.budget }, suggestion: 'Free space, or raise --cache-size.',
+  });
+}
+
+/** What processes that were killed left behind. */
+function removePartial(path: string): void {
+  const [folder, name] = [path.slice(0, path.lastIndexOf('/')), path.slice(path.lastIndexOf('/') + 1)];
+  for (const other of readdirSync(folder)) {
+    const pid = other.startsWith(`${name}.`) ? /\.(\d+)\.partial$/.exec(other)?.[1] : undefined;
+    if (pid !== undefined && !isAlive(Number(pid))) rmSync(`${folder}/${other}`, { force: true });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,77 @@
+/** The way of a mount to independence: fetch everything, write the raw image out, let the supervisor exchange it under the mount. */
+import { ThawfsError } from '../errors.js';
+import { fillImage } from '../image/fill.js';
+import type { LazyImage } from '../image/lazy-image.js';
+import { writeRawCopy } from '../image/raw-copy.js';
+import type { DiskStore } from '../store/disk-store.js';
+
+export type CompletionState = 'idle' | 'filling' | 'writing' | 'complete' | 'failed';
+
+export interface CompletionStatus {
+  readonly state: CompletionState;
+  /** Chunks here, and in all, as of the last step. */
+  readonly done: number;
+  readonly total: number;
+  /** Why it failed, or why the image is complete but not handed over. */
+  readonly reason?: string;
+}
+
+export interface CompletionOptions {
+  readonly image: LazyImage;
+  readonly store: DiskStore;
+  /** Bytes per second; 0 = unlimited. */
+  readonly rate: number;
+  /** Write the raw image out. */
+  readonly handover: boolean;
+}
+
+export class Completion {
+  private state: CompletionStatus;
+  private running: Promise<string | undefined> | undefined;
+
+  constructor(private readonly options: CompletionOptions) {
+    this.state = { state: 'idle', done: 0, total: options.image.chunkCount };
+  }
+
+  get status(): CompletionStatus { return this.state; }
+
+  /**
+   * Starts, or joins what is under way; a failed attempt is made anew.
+   *
+   * @returns the path of the raw image when it was written out
+   * @throws what fetching throws
+   */
+  run(): Promise<string | undefined> {
+    this.running ??= this.complete().catch((error: unknown) => {
+      this.running = undefined;
+      this.state = { ...this.state, state: 'failed', reason: reasonOf(error) };
+      throw error;
+    });
+    return this.running;
+  }
+
+  private async complete(): Promise<string | undefined> {
+    const { image, store, rate, handover } = this.options;
+    await fillImage(image, { ...(rate > 0 ? { rate } : {}), onProgress: (done, total) => { this.state = { state: 'filling', done, total }; } });
+    const all = { done: image.chunkCount, total: image.chunkCount };
+    if (!handover) {
+      this.state = { state: 'complete', ...all, reason: 'no hand-over was wanted' };
+      return undefined;
+    }
+    this.state = { state: 'writing', ...all };
+    try {
+      const path = await writeRawCopy(image, store);
+      this.state = { state: 'complete', ...all };
+      return path;
+    } catch (error) {
+      if (!(error instanceof ThawfsError)) throw error;
+      // Complete all the same: it goes on being served from the chunks.
+      this.state = { state: 'complete', ...all, reason: reasonOf(error) };
+      return undefined;
+    }
+  }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
