@@ -174,13 +174,16 @@ export class Image implements AsyncDisposable {
   }
 
   private async *stream(store: ChunkStore, from: number, to: number, signal: AbortSignal | undefined): AsyncGenerator<RawPart, void, undefined> {
+    signal?.throwIfAborted();
     const { chunkSize } = this.manifest.index;
     const stepCount = Math.max(1, STEP_SIZE / chunkSize);
     const end = Math.ceil(to / chunkSize);
     const stop = new AbortController();
-    const either = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
+    // AbortSignal.any would hold on to every stream as long as the caller's signal lives (Node 20).
+    const forward = (): void => { stop.abort(signal?.reason); };
+    signal?.addEventListener('abort', forward, { once: true });
     const order = (first: number): Promise<Promise<Uint8Array>[]> => {
-      const chunks = this.request(store, range(first, Math.min(first + stepCount, end)), either);
+      const chunks = this.request(store, range(first, Math.min(first + stepCount, end)), stop.signal);
       ignoreFailure(chunks);
       return chunks;
     };
@@ -198,6 +201,7 @@ export class Image implements AsyncDisposable {
         }
       }
     } finally {
+      signal?.removeEventListener('abort', forward);
       stop.abort(); // what was read ahead for a consumer who has left
     }
   }

@@ -9,7 +9,7 @@ import type { TrustPolicy } from '../../../src/trust/policy.js';
 import { lying } from '../../helpers/lying-server.js';
 import { withRangeServer, type RangeServer } from '../../helpers/range-server.js';
 import { withTempDir } from '../../helpers/temp-dir.js';
-import { buildTinyImage } from '../../helpers/tiny-image.js';
+import { buildTinyImage, buildZeroImage } from '../../helpers/tiny-image.js';
 
 const code = (name: string): unknown => expect.objectContaining({ code: name });
 const trust: TrustPolicy = { keys: [], allowUnsigned: true, now: 0 };
@@ -145,6 +145,17 @@ describe.each([['here', inMemory], ['elsewhere', remotely]])('reading an image t
 });
 
 describe('over HTTP', () => {
+  test.each([['1 GiB', 2 ** 18], ['20 GiB', 20 * 2 ** 18]])('opening an image of %s costs one request, reading its last byte two more', async (_, blocks) => {
+    const { file, manifest } = buildZeroImage(blocks);
+    await withRangeServer(file, {}, (server) => withImage(server, async (image) => {
+      expect(server.seen).toHaveLength(1);
+      expect(server.bytesSent).toBe(65536);
+      expect(await image.read(manifest.raw.size - 1, 1)).toEqual(Buffer.alloc(1));
+      expect(server.seen).toHaveLength(3);
+      expect(server.bytesSent).toBeLessThan(128 * 1024);
+    }));
+  });
+
   test('a read far into the image: a page, then a frame; next to it nothing more', async () => {
     await withRangeServer(large.file, {}, (server) => withImage(server, async (image) => {
       const at = 1050 * 16384;
