@@ -85,7 +85,7 @@ export class Image implements AsyncDisposable {
   }
 
   /**
-   * @returns `length` bytes at `offset` of the raw image; the caller owns them
+   * @returns `length` bytes at `offset` of the raw image, all in memory: {@link Image.chunks} is for more; the caller owns them
    * @throws TRUNCATED when the range leaves the raw image; CHUNK_DIGEST_MISMATCH, INDEX_DIGEST_MISMATCH when bytes are bad
    *   and were bad again when fetched a second time; what the source throws
    */

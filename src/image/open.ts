@@ -21,7 +21,7 @@ export interface OpenOptions extends SourceOptions {
   /** Whose images are accepted; required, because reading what anybody made is a decision. */
   readonly trust: TrustPolicy;
   /** Bytes of chunks kept in memory. Default 64 MiB. */
-  readonly cacheSize?: number;
+  readonly cacheBytes?: number;
 }
 
 /**
@@ -51,7 +51,7 @@ export async function openImage(location: string, options: OpenOptions): Promise
  * @param statistics the image counts on in it
  */
 export async function openImageFrom(
-  { source, opening }: OpenedSource, options: Pick<OpenOptions, 'trust' | 'cacheSize'>, statistics: ImageStatistics = { requests: 0, bytesFetched: 0, chunksDecoded: 0, chunksRefetched: 0 },
+  { source, opening }: OpenedSource, options: Pick<OpenOptions, 'trust' | 'cacheBytes'>, statistics: ImageStatistics = { requests: 0, bytesFetched: 0, chunksDecoded: 0, chunksRefetched: 0 },
 ): Promise<Image> {
   try {
     return assemble(source, opening, options, statistics);
@@ -61,7 +61,7 @@ export async function openImageFrom(
   }
 }
 
-function assemble(source: RangeSource, opening: Uint8Array, { trust: policy, cacheSize = DEFAULT_CACHE_SIZE }: Pick<OpenOptions, 'trust' | 'cacheSize'>, statistics: ImageStatistics): Image {
+function assemble(source: RangeSource, opening: Uint8Array, { trust: policy, cacheBytes = DEFAULT_CACHE_SIZE }: Pick<OpenOptions, 'trust' | 'cacheBytes'>, statistics: ImageStatistics): Image {
   const head = decodeHead(opening);
   const signatures = head.signatures === undefined ? [] : decodeSignatures(head.signatures);
   const trust = requireTrust({ manifestBytes: head.manifest, signatures, policy });
@@ -82,7 +82,7 @@ function assemble(source: RangeSource, opening: Uint8Array, { trust: policy, cac
   };
   const chunks = new SingleFlightStore(new RemoteStore(source, decode, () => { statistics.chunksRefetched++; }));
   return new Image({
-    head, headBytes: opening.subarray(0, head.headSize), manifest, trust, source, chunks, decode, statistics, memory: new MemoryStore(chunks, cacheSize), locator: new Locator(index, source),
+    head, headBytes: opening.subarray(0, head.headSize), manifest, trust, source, chunks, decode, statistics, memory: new MemoryStore(chunks, cacheBytes), locator: new Locator(index, source),
   });
 }
 

@@ -19,15 +19,15 @@ const large = buildTinyImage(4235);
 const small = buildTinyImage(20, { salt: 'c0ffee' });
 const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0;
 
-function inMemory(file: Uint8Array, cacheSize?: number): Promise<Image> {
-  return openImageFrom({ source: new MemorySource(file), opening: file.subarray(0, 65536) }, { trust, ...(cacheSize === undefined ? {} : { cacheSize }) });
+function inMemory(file: Uint8Array, cacheBytes?: number): Promise<Image> {
+  return openImageFrom({ source: new MemorySource(file), opening: file.subarray(0, 65536) }, { trust, ...(cacheBytes === undefined ? {} : { cacheBytes }) });
 }
 
 /** The same bytes as a source that must be waited for. */
-function remotely(file: Uint8Array, cacheSize?: number): Promise<Image> {
+function remotely(file: Uint8Array, cacheBytes?: number): Promise<Image> {
   const local = new MemorySource(file);
   const source: RangeSource = { location: 'remote', size: local.size, identity: undefined, read: (offset, length) => local.read(offset, length), close: () => local.close() };
-  return openImageFrom({ source, opening: file.subarray(0, 65536) }, { trust, ...(cacheSize === undefined ? {} : { cacheSize }) });
+  return openImageFrom({ source, opening: file.subarray(0, 65536) }, { trust, ...(cacheBytes === undefined ? {} : { cacheBytes }) });
 }
 
 async function withImage<T>(server: RangeServer, body: (image: Image) => Promise<T>, options: Partial<OpenOptions> = {}): Promise<T> {
@@ -122,6 +122,13 @@ describe.each([['here', inMemory], ['elsewhere', remotely]])('reading an image t
     for (let at = 0; at < raw.length; at += 4096) expected += raw[at]!;
     expect(sum).toBe(expected);
     expect(runs).toBe(open === inMemory ? 1 : 7);
+  });
+
+  test('a reader that wants more than 256 MiB at once is refused', async () => {
+    const { file } = buildZeroImage(2 ** 17);
+    const image = await open(file);
+    await expect(image.run((view) => view.read(0, 2 ** 28 + 1))).rejects.toEqual(code('LIMIT_EXCEEDED'));
+    await expect(image.run((view) => { for (let at = 0; at < 2 ** 29; at += 65536) view.read(at, 1); })).rejects.toEqual(code('LIMIT_EXCEEDED'));
   });
 
   test('what a reader throws comes out as it is', async () => {
