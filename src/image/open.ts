@@ -2,6 +2,7 @@ import { parseHex, toHex } from '../bytes/hex.js';
 import { ChunkDecoder } from '../chunk/chunk-decoder.js';
 import { decodeHead } from '../chunk/head.js';
 import { IndexReader, type ChunkPlace } from '../chunk/index-reader.js';
+import { seekTableFrameCount } from '../chunk/tail.js';
 import { openCodec } from '../codec/registry.js';
 import { ThawfsError } from '../errors.js';
 import { HEAD_MAX_SIZE, seekTableEntry, seekTableFooter, SKIPPABLE_HEADER_SIZE } from '../format/container.js';
@@ -95,9 +96,8 @@ function requireRootPage(rootPage: Uint8Array, manifest: Manifest): void {
   });
 }
 
-/** @returns bytes of the SEEK TABLE frame: an entry for the head, each chunk and the INDEX frame */
 function seekTableSize(chunkCount: number): number {
-  return SKIPPABLE_HEADER_SIZE + (chunkCount + 2) * seekTableEntry.size + seekTableFooter.size;
+  return SKIPPABLE_HEADER_SIZE + seekTableFrameCount(chunkCount) * seekTableEntry.size + seekTableFooter.size;
 }
 
 /** A download that was cut short is found now, not when somebody reads its missing end. */

@@ -26,7 +26,7 @@ export interface ExtractOptions {
   readonly overwrite?: boolean;
   /** @param bytes of content written so far; @param entries names written so far */
   readonly onProgress?: (bytes: number, entries: number) => void;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Files written at a time: contents may come from far away. */
