@@ -33,7 +33,7 @@ SOURCE is one of:
   static override args = { source: stringArgument({ required: true, description: 'What to build from, see below.' }) };
 
   static override flags = {
-    'output': string({ char: 'o', required: true, helpValue: 'IMAGE', summary: 'File to write, by custom NAME.img.zst.' }),
+    'output': string({ char: 'o', required: true, helpValue: 'IMAGE', summary: 'File to write; the custom is NAME.img.zst.' }),
     'name': string({ summary: 'Name of the image family; sequences count within it. [default: image]' }),
     'label': string({ summary: 'Version for people.' }),
     'sequence': integer({ min: 0, helpValue: 'N', summary: 'Release counter: readers refuse a lower one than they have accepted. [default: 0]' }),

@@ -50,6 +50,7 @@ export const errorCodes = {
   NOT_PERMITTED: 'resource',
   TOOL_MISSING: 'resource',
   INTERRUPTED: 'resource',
+  WORKER_FAILED: 'resource',
   NO_FUSE_DEVICE: 'mount',
   MOUNT_FAILED: 'mount',
   MOUNT_BUSY: 'mount',

@@ -125,12 +125,13 @@ async function see(library: Library, fs: number, path: ByteString): Promise<Seen
   try {
     const mode = await binding.stat_i_mode(file);
     const type = mode & S_IFMT;
+    const sizeLow = await unsigned(binding.stat_i_size(file));
     return {
       path, mode,
       uidLow: await binding.stat_i_uid(file), gidLow: await binding.stat_i_gid(file), links: await binding.stat_i_links_count(file),
-      sizeLow: await unsigned(binding.stat_i_size(file)), mtimeLow: await unsigned(binding.stat_i_mtime(file)),
-      ...type === S_IFLNK ? { target: await readTarget(library, fs, path) } : {},
-      ...type === S_IFREG ? { content: await readAll(library, file) } : {},
+      sizeLow, mtimeLow: await unsigned(binding.stat_i_mtime(file)),
+      ...type === S_IFLNK ? { target: (await readTarget(library, fs, path)).slice(0, sizeLow) } : {},
+      ...type === S_IFREG ? { content: await readAll(library, file, sizeLow) } : {},
     };
   } finally {
     await binding.close(file);
@@ -157,13 +158,15 @@ async function readTarget({ binding, util }: Library, fs: number, path: ByteStri
 }
 
 /** From the start to the end by the file's own position: positions of more than 31 bits do not pass through. */
-async function readAll({ binding, util }: Library, file: number): Promise<{ size: number; sha256: string }> {
+async function readAll({ binding, util }: Library, file: number, sizeLow: number): Promise<{ size: number; sha256: string }> {
   return util.withHooks(async () => {
     const hash = createHash('sha256');
     const [buffer, pointer] = await util.useBuffer(READ_SIZE);
     let size = 0;
     for (;;) {
-      const count = await binding.read(file, O_RDONLY, pointer, READ_SIZE, -1);
+      let count = await binding.read(file, O_RDONLY, pointer, READ_SIZE, -1);
+      // Of inline data it gives all room there is, beyond the end of the file (of symlinks too).
+      if (size === 0 && count < READ_SIZE) count = Math.min(count, sizeLow);
       if (count === 0) return { size, sha256: hash.digest('hex') };
       hash.update(buffer.subarray(0, count));
       size += count;

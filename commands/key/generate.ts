@@ -1,8 +1,8 @@
-import { writeFileSync } from 'node:fs';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { option, string } from '@oclif/core/flags';
 import { BaseCommand } from '../../src/cli/base-command.js';
 import { writeStdout } from '../../src/cli/stdout.js';
-import { fromErrno } from '../../src/errors.js';
+import { fromErrno, ThawfsError } from '../../src/errors.js';
 import type { KeyType } from '../../src/trust/keys.js';
 
 interface GeneratedKey {
@@ -41,7 +41,12 @@ The private key stays with whoever signs. Readers get the public one: by --trust
     }
     const publicFile = `${output.replace(/\.(?:pem|key)$/, '')}.pub`;
     writeNew(output, privatePem, 0o600);
-    writeNew(publicFile, publicPem, 0o644);
+    try {
+      writeNew(publicFile, publicPem, 0o644);
+    } catch (error) {
+      rmSync(output);
+      throw error;
+    }
     this.log(`private key  ${output}\npublic key   ${publicFile}\nkey id       ${keyId}`);
     return { type, keyId, privateKey: output, publicKey: publicFile };
   }
@@ -52,6 +57,7 @@ function writeNew(path: string, text: string, mode: number): void {
   try {
     writeFileSync(path, text, { mode, flag: 'wx' });
   } catch (error) {
+    if (existsSync(path)) throw new ThawfsError('BAD_ARGUMENT', `${path}: exists already`, { detail: { path }, cause: error, suggestion: 'Name another file, or move the old key away.' });
     throw fromErrno(error, `writing ${path}`);
   }
 }

@@ -3,10 +3,11 @@ import type { Codec } from '../codec/codec.js';
 import { DIGEST_SIZE, hashLeaves, sha256 } from '../hash/sha256.js';
 import { BLOCK_SIZE, MiB } from '../units.js';
 import { IndexWriter } from './index-writer.js';
-import type { ChunkSettings } from './job.js';
-import type { BatchResult } from './pool.js';
+import type { Slot } from './slot.js';
 
-export interface FrameWriterOptions extends ChunkSettings {
+export interface FrameWriterOptions {
+  readonly chunkSize: number;
+  readonly salt: Uint8Array;
   readonly codec: Codec;
   readonly level: number;
   /** File offset of the first frame. */
@@ -30,13 +31,13 @@ export class FrameWriter {
     return this.position;
   }
 
-  /** Writes the frames of a batch; nothing of it is kept. */
-  add({ frames, frameSizes, ids }: BatchResult): void {
+  /** @param slot that holds a packed batch; nothing of it is kept @param chunkCount of the batch */
+  add({ frames, frameSizes, ids }: Slot, chunkCount: number): void {
     let size = 0;
-    frameSizes.forEach((frameSize, i) => {
-      this.index.add(frameSize, ids, i * DIGEST_SIZE);
-      size += frameSize;
-    });
+    for (let i = 0; i < chunkCount; i++) {
+      this.index.add(frameSizes[i]!, ids, i * DIGEST_SIZE);
+      size += frameSizes[i]!;
+    }
     this.options.write(frames.subarray(0, size), this.position);
     this.position += size;
   }

@@ -68,9 +68,10 @@ export function stage({ offset, size, pieces }: Batch, slot: Slot): PackJob {
 /** Reads the ranges of a staged batch: its raw bytes are whole then. */
 export function readRanges({ paths, ranges }: PackJob, raw: Uint8Array, files: HostReader): void {
   for (let at = 0; at < ranges.length; at += NUMBERS_PER_RANGE) {
-    const [place, length, offset, path, seenSize, seenMtime] = ranges.subarray(at, at + NUMBERS_PER_RANGE) as unknown as [number, number, number, number, number, number];
-    const file: HostFile = { path: paths[path]!, ...(seenSize < 0 ? {} : { seen: { size: seenSize, mtimeMs: seenMtime } }) };
-    files.read(file, offset, raw.subarray(place, place + length));
+    const place = ranges[at]!;
+    const size = ranges[at + 4]!;
+    const file: HostFile = { path: paths[ranges[at + 3]!]!, ...(size < 0 ? {} : { seen: { size, mtimeMs: ranges[at + 5]! } }) };
+    files.read(file, ranges[at + 2]!, raw.subarray(place, place + ranges[at + 1]!));
   }
   files.settle();
 }

@@ -27,8 +27,8 @@ interface Thread {
 
 interface Waiting {
   readonly thread: Thread;
-  resolve(): void;
-  reject(reason: unknown): void;
+  readonly resolve: () => void;
+  readonly reject: (reason: unknown) => void;
 }
 
 export class WorkerPool {

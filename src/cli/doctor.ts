@@ -59,21 +59,20 @@ function libraries(): Finding[] {
 
 function temporaryFolder(): Finding {
   const place = tmpdir();
-  const folder = mkdtempSync(join(place, 'thawfs-doctor-'));
+  const name = `xattrs in ${place}`;
+  let folder: string;
   try {
-    const set = takesXattrs(folder);
-    return finding('kernel', `xattrs in ${place}`, set, set ? 'user attributes can be stored' : 'extract loses extended attributes there', 'Set TMPDIR to a folder on ext4, xfs, btrfs or a recent tmpfs.');
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
+    folder = mkdtempSync(join(place, 'thawfs-doctor-'));
+  } catch {
+    return finding('kernel', name, false, 'the temporary folder cannot be written to', 'Set TMPDIR to a folder that can.');
   }
-}
-
-function takesXattrs(folder: string): boolean {
   try {
     setXattr(cPath(fromText(folder)), 'user.thawfs', Uint8Array.of(1));
-    return true;
+    return finding('kernel', name, true, 'user attributes can be stored');
   } catch {
-    return false;
+    return finding('kernel', name, false, 'extract loses extended attributes there', 'Set TMPDIR to a folder on ext4, xfs, btrfs or a recent tmpfs.');
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
   }
 }
 

@@ -80,7 +80,7 @@ async function bar(output: Output): Promise<Display> {
       if (single === undefined) {
         single = new Bar({
           format: '{stage} [{bar}] {percentage} %  {doneText} of {totalText}  {rate}  {left} left',
-          stream: output, clearOnComplete: true, hideCursor: true, barsize: 24, barCompleteString: '#'.repeat(24), barIncompleteString: '-'.repeat(24),
+          stream: output, clearOnComplete: true, hideCursor: true, barsize: 24,
           gracefulExit: false, // signals are ours: src/cli/interruption.ts
         });
         single.start(Math.max(total, 1), done, payload);

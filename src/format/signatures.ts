@@ -29,9 +29,10 @@ export interface Signature {
   readonly signature: Uint8Array;
 }
 
-/** @throws LIMIT_EXCEEDED when there are too many or they are too large */
+/** @throws LIMIT_EXCEEDED when there are too many or they are too large; BAD_FIELD when there is none, or a key and scheme twice */
 export function encodeSignatures(signatures: readonly Signature[]): Uint8Array {
   demandCount(signatures.length);
+  demandDistinct(signatures);
   const bytes = encodeCanonicalJson({ payloadType: MANIFEST_TYPE, signatures: signatures.map(toRecord) });
   demandSize(bytes);
   return bytes;
@@ -51,11 +52,7 @@ export function decodeSignatures(bytes: Uint8Array): Signature[] {
   top.refuseOthers();
   demandCount(list.length);
   const signatures = list.map(fromRecord);
-  const seen = new Set<string>();
-  for (const { keyId, scheme } of signatures) {
-    if (seen.has(keyId + scheme)) throw new ThawfsError('BAD_FIELD', `signatures: two of key ${keyId} with ${scheme}`, { detail: { record: 'signatures', field: 'keyid', keyId } });
-    seen.add(keyId + scheme);
-  }
+  demandDistinct(signatures);
   return signatures;
 }
 
@@ -78,6 +75,14 @@ function fromRecord(value: JsonValue): Signature {
 function demandCount(count: number): void {
   if (count > SIGNATURES_MAX_COUNT) throw tooLarge(`${count}, at most ${SIGNATURES_MAX_COUNT} are allowed`);
   if (count === 0) throw new ThawfsError('BAD_FIELD', 'signatures: an empty list; an unsigned image has no signatures section', { detail: { record: 'signatures' } });
+}
+
+function demandDistinct(signatures: readonly Signature[]): void {
+  const seen = new Set<string>();
+  for (const { keyId, scheme } of signatures) {
+    if (seen.has(keyId + scheme)) throw new ThawfsError('BAD_FIELD', `signatures: two of key ${keyId} with ${scheme}`, { detail: { record: 'signatures', field: 'keyid', keyId } });
+    seen.add(keyId + scheme);
+  }
 }
 
 function demandSize({ length }: Uint8Array): void {

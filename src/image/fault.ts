@@ -19,6 +19,7 @@ export class ChunkView implements RandomAccess {
 
   read(offset: number, length: number): Uint8Array {
     requireInRaw(this.size, offset, length);
+    if (length > RUN_SIZE_MAX) throw tooMuch();
     const { chunkSize } = this;
     const first = Math.floor(offset / chunkSize);
     const start = offset - first * chunkSize;
@@ -62,9 +63,7 @@ export async function runWithFaults<T>(reader: (image: RandomAccess) => T, { siz
   const hold = (number: number, chunk: Uint8Array | undefined): Uint8Array | undefined => {
     if (chunk === undefined) return undefined;
     held.set(number, chunk);
-    if (held.size * chunkSize > RUN_SIZE_MAX) {
-      throw new ThawfsError('LIMIT_EXCEEDED', `one read of the image needs more than ${RUN_SIZE_MAX} bytes of it at once`, { detail: { limit: RUN_SIZE_MAX } });
-    }
+    if (held.size * chunkSize > RUN_SIZE_MAX) throw tooMuch();
     return chunk;
   };
   const view = new ChunkView(size, chunkSize, (number) => held.get(number) ?? hold(number, find(number)));
@@ -77,6 +76,12 @@ export async function runWithFaults<T>(reader: (image: RandomAccess) => T, { siz
       for (const [i, number] of error.chunks.entries()) hold(number, await chunks[i]);
     }
   }
+}
+
+function tooMuch(): ThawfsError {
+  return new ThawfsError('LIMIT_EXCEEDED', `one reading of the image needs more than ${RUN_SIZE_MAX} bytes of it at once`, {
+    detail: { limit: RUN_SIZE_MAX }, suggestion: 'Read in smaller steps; if a command of thawfs did this, the image is damaged.',
+  });
 }
 
 /** @throws TRUNCATED when the range leaves the raw image */

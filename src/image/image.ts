@@ -85,7 +85,7 @@ export class Image implements AsyncDisposable {
   }
 
   /**
-   * @returns `length` bytes at `offset` of the raw image; the caller owns them
+   * @returns `length` bytes at `offset` of the raw image, all in memory: {@link Image.chunks} is for more; the caller owns them
    * @throws TRUNCATED when the range leaves the raw image; CHUNK_DIGEST_MISMATCH, INDEX_DIGEST_MISMATCH when bytes are bad
    *   and were bad again when fetched a second time; what the source throws
    */
@@ -145,6 +145,11 @@ export class Image implements AsyncDisposable {
     return this.parts.locator.locate(Array.from({ length: to - from }, (_, i) => from + i), signal);
   }
 
+  /** @returns bytes of the image file as they lie there, verified by nobody: for those who check the file itself. */
+  readFile(offset: number, length: number, options: ReadOptions = {}): Promise<Uint8Array> {
+    return this.parts.source.read(offset, length, options);
+  }
+
   /** Ends what is under way and gives up file and connections. */
   async close(): Promise<void> {
     await this.parts.source.close();
@@ -174,13 +179,16 @@ export class Image implements AsyncDisposable {
   }
 
   private async *stream(store: ChunkStore, from: number, to: number, signal: AbortSignal | undefined): AsyncGenerator<RawPart, void, undefined> {
+    signal?.throwIfAborted();
     const { chunkSize } = this.manifest.index;
     const stepCount = Math.max(1, STEP_SIZE / chunkSize);
     const end = Math.ceil(to / chunkSize);
     const stop = new AbortController();
-    const either = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
+    // AbortSignal.any would hold on to every stream as long as the caller's signal lives (Node 20).
+    const forward = (): void => { stop.abort(signal?.reason); };
+    signal?.addEventListener('abort', forward, { once: true });
     const order = (first: number): Promise<Promise<Uint8Array>[]> => {
-      const chunks = this.request(store, range(first, Math.min(first + stepCount, end)), either);
+      const chunks = this.request(store, range(first, Math.min(first + stepCount, end)), stop.signal);
       ignoreFailure(chunks);
       return chunks;
     };
@@ -198,6 +206,7 @@ export class Image implements AsyncDisposable {
         }
       }
     } finally {
+      signal?.removeEventListener('abort', forward);
       stop.abort(); // what was read ahead for a consumer who has left
     }
   }

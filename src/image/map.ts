@@ -1,6 +1,5 @@
 /** `inspect --map`: every decoded on-disk range of an image, down to the fields of its fixed records. */
 import { mapRecord, type MappedField, type Struct } from '../bytes/struct.js';
-import type { Head } from '../chunk/head.js';
 import { Ext4Reader } from '../ext4/reader/reader.js';
 import { chunkEntry, headHeader, INDEX_PAGE_ENTRIES, pageEntry, SKIPPABLE_HEADER_SIZE, seekTableEntry, seekTableFooter } from '../format/container.js';
 import { superblock, SUPERBLOCK_OFFSET } from '../format/ext4/superblock.js';
@@ -27,7 +26,7 @@ export interface MappedRange {
  * @returns ranges of the file, then of the raw image, each ascending; fields follow the record that holds them
  */
 export async function mapImage(image: Image, options: ReadOptions = {}): Promise<MappedRange[]> {
-  return [...mapHead(image.head), ...await mapFrames(image, options), ...mapTail(image), ...await mapRaw(image, options)];
+  return [...mapHead(image), ...await mapFrames(image, options), ...mapTail(image), ...await mapRaw(image, options)];
 }
 
 function range(space: MappedRange['space'], offset: number, length: number, name: string): MappedRange {
@@ -39,8 +38,7 @@ function fields<V>(space: MappedRange['space'], record: Struct<V>, bytes: Uint8A
   return [range(space, at, record.size, record.name), ...mapRecord(record, bytes).map(named)];
 }
 
-function mapHead(head: Head): MappedRange[] {
-  const { bytes } = head;
+function mapHead({ head, headBytes: bytes }: Image): MappedRange[] {
   const sections = (['manifest', 'rootPage', 'signatures', 'pkcs7'] as const).flatMap((name) => {
     const section = head[name];
     return section === undefined ? [] : [range('file', section.byteOffset - bytes.byteOffset, section.length, `head: ${name}`)];

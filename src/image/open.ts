@@ -2,6 +2,7 @@ import { parseHex, toHex } from '../bytes/hex.js';
 import { ChunkDecoder } from '../chunk/chunk-decoder.js';
 import { decodeHead } from '../chunk/head.js';
 import { IndexReader, type ChunkPlace } from '../chunk/index-reader.js';
+import { seekTableFrameCount } from '../chunk/tail.js';
 import { openCodec } from '../codec/registry.js';
 import { ThawfsError } from '../errors.js';
 import { HEAD_MAX_SIZE, seekTableEntry, seekTableFooter, SKIPPABLE_HEADER_SIZE } from '../format/container.js';
@@ -21,7 +22,7 @@ export interface OpenOptions extends SourceOptions {
   /** Whose images are accepted; required, because reading what anybody made is a decision. */
   readonly trust: TrustPolicy;
   /** Bytes of chunks kept in memory. Default 64 MiB. */
-  readonly cacheSize?: number;
+  readonly cacheBytes?: number;
 }
 
 /**
@@ -51,7 +52,7 @@ export async function openImage(location: string, options: OpenOptions): Promise
  * @param statistics the image counts on in it
  */
 export async function openImageFrom(
-  { source, opening }: OpenedSource, options: Pick<OpenOptions, 'trust' | 'cacheSize'>, statistics: ImageStatistics = { requests: 0, bytesFetched: 0, chunksDecoded: 0, chunksRefetched: 0 },
+  { source, opening }: OpenedSource, options: Pick<OpenOptions, 'trust' | 'cacheBytes'>, statistics: ImageStatistics = { requests: 0, bytesFetched: 0, chunksDecoded: 0, chunksRefetched: 0 },
 ): Promise<Image> {
   try {
     return assemble(source, opening, options, statistics);
@@ -61,7 +62,7 @@ export async function openImageFrom(
   }
 }
 
-function assemble(source: RangeSource, opening: Uint8Array, { trust: policy, cacheSize = DEFAULT_CACHE_SIZE }: Pick<OpenOptions, 'trust' | 'cacheSize'>, statistics: ImageStatistics): Image {
+function assemble(source: RangeSource, opening: Uint8Array, { trust: policy, cacheBytes = DEFAULT_CACHE_SIZE }: Pick<OpenOptions, 'trust' | 'cacheBytes'>, statistics: ImageStatistics): Image {
   const head = decodeHead(opening);
   const signatures = head.signatures === undefined ? [] : decodeSignatures(head.signatures);
   const trust = requireTrust({ manifestBytes: head.manifest, signatures, policy });
@@ -82,7 +83,7 @@ function assemble(source: RangeSource, opening: Uint8Array, { trust: policy, cac
   };
   const chunks = new SingleFlightStore(new RemoteStore(source, decode, () => { statistics.chunksRefetched++; }));
   return new Image({
-    head, headBytes: opening.subarray(0, head.headSize), manifest, trust, source, chunks, decode, statistics, memory: new MemoryStore(chunks, cacheSize), locator: new Locator(index, source),
+    head, headBytes: opening.subarray(0, head.headSize), manifest, trust, source, chunks, decode, statistics, memory: new MemoryStore(chunks, cacheBytes), locator: new Locator(index, source),
   });
 }
 
@@ -95,9 +96,8 @@ function requireRootPage(rootPage: Uint8Array, manifest: Manifest): void {
   });
 }
 
-/** @returns bytes of the SEEK TABLE frame: an entry for the head, each chunk and the INDEX frame */
 function seekTableSize(chunkCount: number): number {
-  return SKIPPABLE_HEADER_SIZE + (chunkCount + 2) * seekTableEntry.size + seekTableFooter.size;
+  return SKIPPABLE_HEADER_SIZE + seekTableFrameCount(chunkCount) * seekTableEntry.size + seekTableFooter.size;
 }
 
 /** A download that was cut short is found now, not when somebody reads its missing end. */

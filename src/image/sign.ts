@@ -5,18 +5,14 @@ import type { Head } from '../chunk/head.js';
 import { decodeManifest, MANIFEST_TYPE } from '../format/manifest.js';
 import { decodeSignatures, encodeSignatures, SIGNATURE_MAX_SIZE, type Signature, type SignatureScheme } from '../format/signatures.js';
 import { lockFile } from '../sys/file-lock.js';
-import { checkSignature, makeSignature, preAuthEncoding, schemesOf } from '../trust/dsse.js';
+import { checkSignature, preAuthEncoding, schemesOf } from '../trust/dsse.js';
 import { decodeEnvelope, encodeEnvelope, type ForeignSignature } from '../trust/envelope.js';
-import { loadPrivateKey, loadTrustedKeys, type PublicKey } from '../trust/keys.js';
-import { signRootHash, verifyRootHashSignature } from '../trust/pkcs7.js';
+import { loadTrustedKeys, type PublicKey } from '../trust/keys.js';
+import { verifyRootHashSignature } from '../trust/pkcs7.js';
 import { readHead, replaceSignatures } from './head-rewrite.js';
+import { Signers, type SignOptions } from './signers.js';
 
-export interface SignOptions {
-  /** Private keys in PEM. `scheme` by default the one that fits the key, PSS for RSA. */
-  readonly keys: readonly { readonly pem: string; readonly passphrase?: string; readonly scheme?: SignatureScheme }[];
-  /** X.509 certificate in PEM of one of the keys: adds the PKCS#7 signature over the root hash, in place of another one. */
-  readonly certificate?: string;
-}
+export type { SignOptions } from './signers.js';
 
 export interface SignReport {
   /** Signatures that were not there before. */
@@ -37,18 +33,14 @@ export interface SignReport {
  * @throws BAD_ARGUMENT for a bad key, a scheme that does not fit it, or a certificate of none of the keys; LIMIT_EXCEEDED when the
  *   head has no room; FEATURE_UNSUPPORTED for a certificate of an Ed25519 key; what decodeHead and decodeManifest throw; PATH_MISSING, NOT_PERMITTED
  */
-export async function signImage(path: string, { keys, certificate }: SignOptions): Promise<SignReport> {
-  const signers = keys.map(({ pem, passphrase, scheme }) => ({ key: loadPrivateKey(pem, passphrase === undefined ? {} : { passphrase }), scheme }));
+export async function signImage(path: string, options: SignOptions): Promise<SignReport> {
+  const signers = new Signers(options);
   return withImage(path, 'r+', async (fd) => {
     const { manifest, pkcs7 } = readHead(fd);
     const { verity: { rootHash } } = decodeManifest(manifest);
-    const made = signers.map(({ key, scheme }) => ({ signature: makeSignature(manifest, key, scheme), key }));
-    const signer = certificate === undefined ? undefined : signers.find(({ key }) => key.keyId === loadTrustedKeys([certificate], 'certificate')[0]?.keyId) ?? signers[0];
-    if (certificate !== undefined && signer === undefined) {
-      throw new ThawfsError('BAD_ARGUMENT', 'certificate: no key to sign the root hash with', { suggestion: 'Give the private key of the certificate too.' });
-    }
-    const wanted = signer === undefined || await isSignedWith(pkcs7, rootHash, certificate!) ? undefined : await signRootHash(rootHash, signer.key, certificate!);
-    return store(fd, made, wanted);
+    const { certificate } = options;
+    const settled = certificate !== undefined && await isSignedWith(pkcs7, rootHash, certificate);
+    return store(fd, signers.signManifest(manifest), settled ? undefined : await signers.signRootHash(rootHash));
   });
 }
 
@@ -110,10 +102,10 @@ export function importRootHashSignature(path: string, der: Uint8Array, certifica
   });
 }
 
-interface Made { readonly signature: Signature; readonly key: PublicKey }
+interface SignatureOf { readonly signature: Signature; readonly key: PublicKey }
 
 /** No await from the lock to the end: other writers wait for a few milliseconds only. */
-function store(fd: number, made: readonly Made[], pkcs7: Uint8Array | undefined): SignReport {
+function store(fd: number, made: readonly SignatureOf[], pkcs7: Uint8Array | undefined): SignReport {
   lockFile(fd);
   const head = readHead(fd);
   const kept = signaturesOf(head);
@@ -146,7 +138,7 @@ async function isSignedWith(pkcs7: Uint8Array | undefined, rootHash: string, cer
 }
 
 /** A raw signature may look like anything, base64 and JSON too, so the readings are tried in turn until one verifies. */
-function readAnswer(file: Uint8Array, manifest: Uint8Array, keys: readonly PublicKey[]): Made[] {
+function readAnswer(file: Uint8Array, manifest: Uint8Array, keys: readonly PublicKey[]): SignatureOf[] {
   const text = Buffer.from(file.buffer, file.byteOffset, file.byteLength).toString('latin1').trim();
   const readings: (() => ForeignSignature[])[] = [
     () => file.length <= SIGNATURE_MAX_SIZE ? [{ signature: file }] : [],
@@ -160,7 +152,7 @@ function readAnswer(file: Uint8Array, manifest: Uint8Array, keys: readonly Publi
   return [];
 }
 
-function identify({ signature, scheme }: ForeignSignature, manifest: Uint8Array, keys: readonly PublicKey[]): Made | undefined {
+function identify({ signature, scheme }: ForeignSignature, manifest: Uint8Array, keys: readonly PublicKey[]): SignatureOf | undefined {
   for (const key of keys) {
     for (const fitting of scheme === undefined ? schemesOf(key.type) : [scheme]) {
       if (checkSignature(manifest, { scheme: fitting, signature }, key)) return { signature: { keyId: key.keyId, scheme: fitting, signature }, key };

@@ -89,9 +89,9 @@ class HttpFile {
     this.location = withoutSecrets(origin);
     this.headers = { ...authorization, ...options.headers };
     const { connections = 8, idleTimeout = 20_000, ca } = options;
-    this.dispatcher = new EnvHttpProxyAgent({
-      connections, headersTimeout: idleTimeout, bodyTimeout: idleTimeout, connect: { timeout: idleTimeout, ...(ca === undefined ? {} : { ca }) },
-    });
+    const connect = { timeout: idleTimeout, ...(ca === undefined ? {} : { ca }) };
+    // requestTls: what `connect` is for the server behind a proxy.
+    this.dispatcher = new EnvHttpProxyAgent({ connections, headersTimeout: idleTimeout, bodyTimeout: idleTimeout, connect, requestTls: connect });
   }
 
   /** @param known the state when the file was opened; undefined for the opening read */

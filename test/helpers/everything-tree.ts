@@ -34,6 +34,7 @@ export function everythingTree(): DirectoryNode {
     'times': directory({
       epoch: file('', { mtimeSeconds: 0, mtimeNanoseconds: 0 }), before: file('', { mtimeSeconds: -1, mtimeNanoseconds: 999_999_999 }),
       first: file('', { mtimeSeconds: -(2 ** 31), mtimeNanoseconds: 1 }), y2038: file('', { mtimeSeconds: 2 ** 31, mtimeNanoseconds: 2 }),
+      y2310: file('', { mtimeSeconds: 3 * 2 ** 32 - 2 ** 31 - 1, mtimeNanoseconds: 4 }), y2378: file('', { mtimeSeconds: 3 * 2 ** 32, mtimeNanoseconds: 5 }),
       y2106: file('', { mtimeSeconds: 2 ** 32 + 5, mtimeNanoseconds: 3 }), last: file('', { mtimeSeconds: 2 ** 34 - 2 ** 31 - 1, mtimeNanoseconds: 999_999_999 }),
     }),
     'symlinks': directory(Object.fromEntries([1, 59, 60, 61, 128, 129, 255, 4095].map((length): [string, TreeNode] => [`length-${length}`, symlink('t/'.repeat(2048).slice(0, length))]))),

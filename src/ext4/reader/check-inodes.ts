@@ -44,7 +44,7 @@ export function checkGroupInodes(pass: Pass, group: Group): GroupInodes {
   for (let from = 0; from < initialised; from += perSpan) {
     const to = Math.min(initialised, from + perSpan);
     const offset = group.inodeTable * volume.blockSize + from * volume.inodeSize;
-    const span = volume.image.read(offset, (to - from) * volume.inodeSize).slice();
+    const span = volume.copy(offset, (to - from) * volume.inodeSize);
     for (let index = from; index < to; index++) {
       const at = (index - from) * volume.inodeSize;
       const record = span.subarray(at, at + volume.inodeSize);

@@ -93,7 +93,12 @@ export class Volume {
 
   /** @returns one block that `checkBlocks` has passed; a copy that the caller owns. */
   readBlock(block: number): Uint8Array {
-    return this.image.read(block * this.blockSize, this.blockSize).slice();
+    return this.copy(block * this.blockSize, this.blockSize);
+  }
+
+  /** @returns bytes of the image that the caller owns. (slice() of a Buffer would be a view.) */
+  copy(offset: number, length: number): Uint8Array {
+    return new Uint8Array(this.image.read(offset, length));
   }
 
   /** @throws BAD_FIELD when blocks that a record names are not all inside the device */

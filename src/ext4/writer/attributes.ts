@@ -8,6 +8,12 @@ import { MAX_FILE_SIZE } from './parameters.js';
 /** 34 bits of seconds: 1901-12-13 to 2446-05-10. */
 const MIN_SECONDS = -(2 ** 31);
 const MAX_SECONDS = MIN_SECONDS + 2 ** 34 - 1;
+/**
+ * 2310-04-04 to 2378-04-22. Old kernels stored times before 1970 with these bits, so e2fsck, until the year 2242, takes
+ * them for damage and sets them back four centuries.
+ */
+const MISTAKEN_SECONDS = { from: 3 * 2 ** 32 - 2 ** 31, to: 3 * 2 ** 32 };
+const CORRECT_TIME = 'Correct the time of the file, or build with --clamp-mtime.';
 /** The kernel's dev_t. */
 const MAX_MAJOR = 0xfff;
 const MAX_MINOR = 0xf_ffff;
@@ -26,7 +32,10 @@ export function checkAttributes(node: TreeNode, links: number): void {
   valid(isCount(node.mtimeNanoseconds, 999_999_999), 'mtimeNanoseconds', node.mtimeNanoseconds);
   valid(Number.isSafeInteger(seconds), 'mtimeSeconds', seconds);
   if (seconds < MIN_SECONDS || seconds > MAX_SECONDS) {
-    throw limit(`its time, ${seconds} s from 1970, is outside 1901 to 2446`, { seconds }, 'Correct the time of the file, or build with --clamp-mtime.');
+    throw limit(`its time, ${seconds} s from 1970, is outside 1901 to 2446`, { seconds }, CORRECT_TIME);
+  }
+  if (seconds >= MISTAKEN_SECONDS.from && seconds < MISTAKEN_SECONDS.to) {
+    throw limit(`its time, ${seconds} s from 1970, is in 2310 to 2378, which e2fsck would "repair" to before 1970`, { seconds }, CORRECT_TIME);
   }
   switch (node.kind) {
     case 'file':

@@ -59,7 +59,7 @@ export interface Ext4Layout {
  * Cost: some 10 microseconds and 100 bytes of memory for each file, over the tree's own; contents are not read.
  *
  * @param root is not changed; contents must give the same pieces each time they are walked
- * @throws LIMIT_EXCEEDED for what ext4 cannot hold (times outside 1901 to 2446, attributes over 4 KB, more than 65,000 names
+ * @throws LIMIT_EXCEEDED for what ext4 cannot hold (times outside 1901 to 2446 or in 2310 to 2378, attributes over 4 KB, more than 65,000 names
  *   of one file, a `size` that is too small), BAD_ARGUMENT for impossible names, attributes and options, BAD_FIELD for a broken ACL
  */
 export function layOutExt4(root: DirectoryNode, options: Ext4Options = {}): Ext4Layout {

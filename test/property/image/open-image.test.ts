@@ -30,9 +30,9 @@ const access = fc.record({ way: fc.constantFrom('read', 'chunks', 'run', 'prefet
 describe('reading', () => {
   test('gives the raw image', async () => {
     await fc.assert(fc.asyncProperty(fc.array(access, { minLength: 1, maxLength: 12 }), fc.nat(200_000), fc.array(fc.nat(4), { minLength: 1, maxLength: 5 }), fc.boolean(),
-      async (accesses, cacheSize, delays, local) => {
+      async (accesses, cacheBytes, delays, local) => {
         const source = local ? new MemorySource(file) : new DelayedSource(delays);
-        const image = await openImageFrom({ source, opening: file.subarray(0, 65536) }, { trust: { keys: [], allowUnsigned: true, now: 0 }, cacheSize });
+        const image = await openImageFrom({ source, opening: file.subarray(0, 65536) }, { trust: { keys: [], allowUnsigned: true, now: 0 }, cacheBytes });
         await Promise.all(accesses.map(async ({ way, span: { offset, length } }) => {
           const expected = raw.subarray(offset, offset + length);
           if (way === 'read') expect(Buffer.compare(await image.read(offset, length), expected)).toBe(0);

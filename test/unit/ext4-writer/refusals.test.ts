@@ -20,6 +20,8 @@ const piece = (offset: number, length: number) => ({ offset, length, source: new
 const nodes: Readonly<Record<string, readonly [ErrorCode, TreeNode]>> = {
   'a time before 1901': ['LIMIT_EXCEEDED', file('', { mtimeSeconds: -(2 ** 31) - 1 })],
   'a time after 2446': ['LIMIT_EXCEEDED', file('', { mtimeSeconds: 2 ** 34 - 2 ** 31 })],
+  'a time that e2fsck mistakes, first second': ['LIMIT_EXCEEDED', file('', { mtimeSeconds: 3 * 2 ** 32 - 2 ** 31 })],
+  'a time that e2fsck mistakes, last second': ['LIMIT_EXCEEDED', file('', { mtimeSeconds: 3 * 2 ** 32 - 1 })],
   'a fraction of a second': ['BAD_ARGUMENT', file('', { mtimeSeconds: 1.5 })],
   'a thousand million nanoseconds': ['BAD_ARGUMENT', file('', { mtimeNanoseconds: 1e9 })],
   'a uid of 33 bits': ['BAD_ARGUMENT', file('', { uid: 2 ** 32 })],

@@ -9,7 +9,7 @@ import type { TrustPolicy } from '../../../src/trust/policy.js';
 import { lying } from '../../helpers/lying-server.js';
 import { withRangeServer, type RangeServer } from '../../helpers/range-server.js';
 import { withTempDir } from '../../helpers/temp-dir.js';
-import { buildTinyImage } from '../../helpers/tiny-image.js';
+import { buildTinyImage, buildZeroImage } from '../../helpers/tiny-image.js';
 
 const code = (name: string): unknown => expect.objectContaining({ code: name });
 const trust: TrustPolicy = { keys: [], allowUnsigned: true, now: 0 };
@@ -19,15 +19,15 @@ const large = buildTinyImage(4235);
 const small = buildTinyImage(20, { salt: 'c0ffee' });
 const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0;
 
-function inMemory(file: Uint8Array, cacheSize?: number): Promise<Image> {
-  return openImageFrom({ source: new MemorySource(file), opening: file.subarray(0, 65536) }, { trust, ...(cacheSize === undefined ? {} : { cacheSize }) });
+function inMemory(file: Uint8Array, cacheBytes?: number): Promise<Image> {
+  return openImageFrom({ source: new MemorySource(file), opening: file.subarray(0, 65536) }, { trust, ...(cacheBytes === undefined ? {} : { cacheBytes }) });
 }
 
 /** The same bytes as a source that must be waited for. */
-function remotely(file: Uint8Array, cacheSize?: number): Promise<Image> {
+function remotely(file: Uint8Array, cacheBytes?: number): Promise<Image> {
   const local = new MemorySource(file);
   const source: RangeSource = { location: 'remote', size: local.size, identity: undefined, read: (offset, length) => local.read(offset, length), close: () => local.close() };
-  return openImageFrom({ source, opening: file.subarray(0, 65536) }, { trust, ...(cacheSize === undefined ? {} : { cacheSize }) });
+  return openImageFrom({ source, opening: file.subarray(0, 65536) }, { trust, ...(cacheBytes === undefined ? {} : { cacheBytes }) });
 }
 
 async function withImage<T>(server: RangeServer, body: (image: Image) => Promise<T>, options: Partial<OpenOptions> = {}): Promise<T> {
@@ -124,6 +124,13 @@ describe.each([['here', inMemory], ['elsewhere', remotely]])('reading an image t
     expect(runs).toBe(open === inMemory ? 1 : 7);
   });
 
+  test('a reader that wants more than 256 MiB at once is refused', async () => {
+    const { file } = buildZeroImage(2 ** 17);
+    const image = await open(file);
+    await expect(image.run((view) => view.read(0, 2 ** 28 + 1))).rejects.toEqual(code('LIMIT_EXCEEDED'));
+    await expect(image.run((view) => { for (let at = 0; at < 2 ** 29; at += 65536) view.read(at, 1); })).rejects.toEqual(code('LIMIT_EXCEEDED'));
+  });
+
   test('what a reader throws comes out as it is', async () => {
     const image = await open(small.file);
     const reason = new Error('mine');
@@ -145,6 +152,17 @@ describe.each([['here', inMemory], ['elsewhere', remotely]])('reading an image t
 });
 
 describe('over HTTP', () => {
+  test.each([['1 GiB', 2 ** 18], ['20 GiB', 20 * 2 ** 18]])('opening an image of %s costs one request, reading its last byte two more', async (_, blocks) => {
+    const { file, manifest } = buildZeroImage(blocks);
+    await withRangeServer(file, {}, (server) => withImage(server, async (image) => {
+      expect(server.seen).toHaveLength(1);
+      expect(server.bytesSent).toBe(65536);
+      expect(await image.read(manifest.raw.size - 1, 1)).toEqual(Buffer.alloc(1));
+      expect(server.seen).toHaveLength(3);
+      expect(server.bytesSent).toBeLessThan(128 * 1024);
+    }));
+  });
+
   test('a read far into the image: a page, then a frame; next to it nothing more', async () => {
     await withRangeServer(large.file, {}, (server) => withImage(server, async (image) => {
       const at = 1050 * 16384;

@@ -1,0 +1,61 @@
+/** `verify --deep`: libext2fs in WebAssembly walks the image, and every name must be what our own reader sees. */
+import { display, type ByteString } from '../bytes/byte-string.js';
+import { ThawfsError } from '../errors.js';
+import { readTree } from '../ext4/reader/tree.js';
+import { typeBits, walk, type TreeNode } from '../model/tree.js';
+import { secondOpinion, type SeenFile } from '../../wasm/ext2fs.js';
+import { digestOf } from './dump.js';
+import { ImageFiles } from './files.js';
+import type { Image } from './image.js';
+
+/**
+ * Both walks go depth first with names in byte order, so they are compared name by name.
+ *
+ * @returns names compared
+ * @throws STRUCTURE_INVALID at the first difference; FEATURE_UNSUPPORTED when libext2fs does not open the image
+ */
+export async function compareReaders(image: Image, signal: AbortSignal | undefined): Promise<number> {
+  const root = await new ImageFiles(image).run(readTree, { signal });
+  const links = countNames(root);
+  const ours = walk(root);
+  let names = 0;
+  for await (const seen of secondOpinion({ size: image.manifest.raw.size, read: (offset, length) => image.read(offset, length, { signal }) })) {
+    const mine = ours.next().value;
+    if (mine === undefined || mine.path !== seen.path) throw differs(seen.path, 'name', mine === undefined ? 'nothing' : display(mine.path), display(seen.path));
+    await compareNode(image, mine.node, seen, signal);
+    const expected = mine.node.kind === 'directory' ? seen.links : links.get(mine.node)!;
+    if (expected !== seen.links) throw differs(seen.path, 'links', expected, seen.links);
+    names++;
+  }
+  const left = ours.next().value;
+  if (left !== undefined) throw differs(left.path, 'name', display(left.path), 'nothing');
+  return names;
+}
+
+function countNames(root: TreeNode): Map<TreeNode, number> {
+  const names = new Map<TreeNode, number>();
+  for (const { node } of walk(root)) names.set(node, (names.get(node) ?? 0) + 1);
+  return names;
+}
+
+/** What libext2fs shows of an inode, cut to the bits that come through (wasm/README.md). */
+async function compareNode(image: Image, node: TreeNode, seen: SeenFile, signal: AbortSignal | undefined): Promise<void> {
+  const demand = (what: string, ours: number | string, theirs: number | string | undefined): void => {
+    if (ours !== theirs) throw differs(seen.path, what, ours, theirs ?? 'nothing');
+  };
+  demand('mode', typeBits[node.kind] | node.permissions, seen.mode);
+  demand('uid', node.uid & 0xffff, seen.uidLow);
+  demand('gid', node.gid & 0xffff, seen.gidLow);
+  demand('mtime', node.mtimeSeconds >>> 0, seen.mtimeLow);
+  if (node.kind === 'symlink') demand('target', node.target, seen.target);
+  if (node.kind !== 'file') return;
+  const { size, sha256 } = await digestOf(image, node, { signal });
+  demand('size', size, seen.content?.size);
+  demand('content', sha256, seen.content?.sha256);
+}
+
+function differs(path: ByteString, what: string, ours: number | string, theirs: number | string): ThawfsError {
+  return new ThawfsError('STRUCTURE_INVALID', `/${display(path)}: our reader and libext2fs differ in ${what}: ${ours} and ${theirs}`, {
+    detail: { path: display(path), field: what, ours, theirs }, suggestion: 'Please report this, with the image if you can.',
+  });
+}

@@ -1,0 +1,64 @@
+/** `verify`: who made the image, and is it whole and sound. Also the check after every build. */
+import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { Ext4Reader } from '../ext4/reader/reader.js';
+import { checkStructure, type Ext4Check } from '../ext4/reader/check.js';
+import type { Manifest } from '../format/manifest.js';
+import type { TrustReport } from '../trust/policy.js';
+import { checkContainer } from './check-container.js';
+import { compareReaders } from './deep-check.js';
+import type { Image } from './image.js';
+import { openImage, type OpenOptions } from './open.js';
+
+export interface VerifyOptions extends OpenOptions {
+  /** Have an independent reader (WebAssembly libext2fs) walk all files too and compare; default false. */
+  readonly deep?: boolean;
+  /** Worker threads, default the processors of this machine. */
+  readonly jobs?: number;
+  /** Raw bytes checked so far, and in all. */
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+export interface VerifyReport {
+  readonly location: string;
+  readonly manifest: Manifest;
+  /** Every signature with its state; empty for an unsigned image. */
+  readonly signatures: TrustReport['signatures'];
+  readonly signedBy: readonly string[];
+  readonly fileSize: number;
+  readonly structure: Ext4Check;
+  /** Names that both readers agree on; only with `deep`. */
+  readonly comparedNames?: number;
+}
+
+/**
+ * Trust policy first, then every chunk, the index, the dm-verity tree and the seek table, then the structure of the file system.
+ *
+ * Cost: reads the whole image; a local one with all threads at the speed of decompressing and hashing.
+ *
+ * @param location a path or URL
+ * @throws what openImage and checkContainer throw; STRUCTURE_INVALID for a file system that is not sound, or that the two readers
+ *   see differently; FEATURE_UNSUPPORTED when the second reader cannot open it
+ */
+export async function verifyImage(location: string, { deep = false, jobs = availableParallelism(), onProgress, ...options }: VerifyOptions): Promise<VerifyReport> {
+  await using image = await openImage(location, options);
+  const { signal } = options;
+  const local = pathOf(location);
+  await checkContainer(image, local, { jobs, signal, onProgress });
+  const structure = await soundness(image, local !== undefined, signal);
+  const comparedNames = deep ? await compareReaders(image, signal) : undefined;
+  return {
+    location: image.location, manifest: image.manifest, signatures: image.trust.signatures, signedBy: image.trust.signedBy, fileSize: image.fileSize, structure,
+    ...(comparedNames === undefined ? {} : { comparedNames }),
+  };
+}
+
+/** A local image answers every read at once, so nothing needs to be held for another run of the reader. */
+function soundness(image: Image, local: boolean, signal: AbortSignal | undefined): Ext4Check | Promise<Ext4Check> {
+  return local ? checkStructure(new Ext4Reader(image.randomAccess)) : image.run((view) => checkStructure(new Ext4Reader(view)), { signal });
+}
+
+function pathOf(location: string): string | undefined {
+  if (/^file:/i.test(location)) return fileURLToPath(location);
+  return /^[a-z][a-z0-9+.-]+:/i.test(location) ? undefined : location;
+}

@@ -1,0 +1,22 @@
+/**
+ * thawfs as a library: build, sign, verify and read images. Everything that fails throws a {@link ThawfsError} with a code from
+ * docs/errors.md; everything that may wait takes an AbortSignal. Runnable examples are in examples/.
+ */
+export { buildImage, type BuildOptions, type BuildReport, type BuildStage } from './image/build.js';
+export { verifyImage, type VerifyOptions, type VerifyReport } from './image/verify.js';
+export { openImage, type OpenOptions } from './image/open.js';
+export type { Image, ImageStatistics, RawPart } from './image/image.js';
+export { ImageFiles } from './image/files.js';
+export { inspectImage, type Inspection, type InspectOptions } from './image/inspect.js';
+export { listImage, statImage, type Entry, type FileStatus, type ListOptions } from './image/list.js';
+export { extractImage, type ExtractImageOptions } from './image/extract.js';
+export { dumpImage, type DumpOptions } from './image/dump.js';
+export { unpackImage, type UnpackOptions } from './image/unpack.js';
+export { exportForSigning, importRootHashSignature, importSignature, signImage, type SigningRequest, type SignReport } from './image/sign.js';
+export type { SignOptions } from './image/signers.js';
+export { generateKey, loadTrustedKeys, type KeyType, type PublicKey } from './trust/keys.js';
+export { SequenceLedger } from './trust/sequence-ledger.js';
+export type { SequenceMemory, SignatureState, TrustPolicy, TrustReport } from './trust/policy.js';
+export type { Manifest } from './format/manifest.js';
+export type { SignatureScheme } from './format/signatures.js';
+export { errorCodes, hasCode, ThawfsError, type ErrorCode, type ErrorDetail, type ErrorKind } from './errors.js';
