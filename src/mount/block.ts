@@ -42,6 +42,18 @@ export function attachBlock(folder: string, { target, label, readAhead }: BlockO
 }
 
 /**
+ * Mounts a complete raw image of this machine: nobody has to serve it.
+ *
+ * @param path of the raw image
+ * @param readAhead bytes
+ */
+export function attachFile(path: string, target: ByteString, readAhead: number): void {
+  const device = over(openSync(path, 'r'), (fd) => attachLoop({ fd, label: path, directIo: false, readAhead }));
+  const mount = over(device.fd, () => mountExt4(device));
+  over(mount, () => { placeMount(mount, target); });
+}
+
+/**
  * Puts a local file of the same bytes under a mount, live: open files stay open. The FUSE file is let go, and with it its server.
  *
  * @param path of the raw image

@@ -2,7 +2,7 @@
 import { rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
-import { ThawfsError } from '../errors.js';
+import { hasCode, ThawfsError } from '../errors.js';
 import { recordOf, type ErrorRecord, type Question } from './messages.js';
 import type { MountPlan } from './plan.js';
 import { socketPath } from './runtime-folder.js';
@@ -51,8 +51,14 @@ export class ControlSocket {
     const question = parse(line);
     if (question.command !== 'status') return succession.ask(question);
     const { id, target, backend, content } = this.plan;
-    const served = await succession.ask(question);
-    return { id, target, backend, content, supervisor: process.pid, ...succession.status, ...(served as object) };
+    const origin = content.kind === 'raw' ? { locations: [content.path] } : { locations: content.locations, cache: content.cache, offline: content.offline };
+    const own = { id, target, backend, ...origin, supervisor: process.pid, ...succession.status };
+    try {
+      return { ...own, state: 'served', ...(await succession.ask(question) as object) };
+    } catch (error) {
+      if (!hasCode(error, 'MOUNT_FAILED')) throw error;
+      return { ...own, state: 'replacing' };
+    }
   }
 }
 

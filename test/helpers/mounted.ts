@@ -2,7 +2,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, readdirSync, readlinkSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { startMount } from '../../src/mount/mount-image.js';
+import { startMount } from '../../src/mount/start-mount.js';
 import type { ImagePlan, MountPlan, RawPlan } from '../../src/mount/plan.js';
 import { ask, sockets } from '../../src/mount/runtime-folder.js';
 
@@ -42,7 +42,9 @@ export async function mountForTest(folder: string, content: RawPlan | ImagePlan,
     status: async () => {
       for (let tries = 0; ; tries++) {
         try {
-          return await ask(socket, { command: 'status' }) as MountStatus;
+          const status = await ask(socket, { command: 'status' }) as MountStatus;
+          if (status['state'] === 'served') return status;
+          if (tries >= 400) throw new Error('no server');
         } catch (error) {
           if (tries >= 400) throw error;
           await delay(5);

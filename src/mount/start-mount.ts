@@ -1,0 +1,61 @@
+/** The front: starts a supervisor for a plan and waits until the mount is usable. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdirSync, openSync, closeSync, rmSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { ThawfsError } from '../errors.js';
+import { errorOf, type FrontMessage, type SupervisorReply } from './messages.js';
+import type { MountPlan } from './plan.js';
+import { logPath, removeStale } from './runtime-folder.js';
+
+const program = fileURLToPath(new URL('supervisor-main.js', import.meta.url));
+
+/**
+ * Mounts, and returns when the mount is usable; a supervisor and its servers stay behind.
+ *
+ * @param signal aborting gives up: nothing is mounted then, nothing is left behind
+ * @returns the supervisor: with `foreground` it lives as long as the mount
+ * @throws why it could not be mounted: whatever opening the image throws, NO_FUSE_DEVICE, MOUNT_FAILED, NOT_PERMITTED, PATH_MISSING
+ */
+export async function startMount(plan: MountPlan, signal?: AbortSignal): Promise<ChildProcess> {
+  signal?.throwIfAborted();
+  mkdirSync(plan.runtimeFolder, { recursive: true, mode: 0o700 });
+  await removeStale(plan.runtimeFolder);
+  const log = plan.foreground ? undefined : openSync(logPath(plan), 'a', 0o600);
+  const supervisor = spawn(process.execPath, [program], {
+    stdio: ['ignore', log ?? 'inherit', log ?? 'inherit', 'ipc'], detached: !plan.foreground, cwd: '/',
+  });
+  if (log !== undefined) closeSync(log);
+  try {
+    await untilMounted(supervisor, plan, signal);
+  } catch (error) {
+    rmSync(logPath(plan), { force: true });
+    throw error;
+  }
+  if (!plan.foreground) {
+    if (supervisor.connected) supervisor.disconnect();
+    supervisor.unref();
+  }
+  return supervisor;
+}
+
+function untilMounted(supervisor: ChildProcess, plan: MountPlan, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let failure: Error | undefined;
+    const abort = (): void => {
+      failure = signal?.reason as Error;
+      supervisor.disconnect(); // It takes everything down by itself when its front is gone.
+    };
+    signal?.addEventListener('abort', abort, { once: true });
+    supervisor.once('message', (reply: SupervisorReply) => {
+      signal?.removeEventListener('abort', abort);
+      if (reply.type === 'mounted') resolve();
+      else failure = errorOf(reply.error);
+    });
+    supervisor.once('error', reject);
+    // Only then has it cleaned up.
+    supervisor.once('exit', (status, death) => {
+      reject(failure ?? new ThawfsError('MOUNT_FAILED', `the supervisor ended (${death ?? status ?? '?'})`, { detail: { log: logPath(plan) } }));
+    });
+    supervisor.send({ type: 'mount', plan } satisfies FrontMessage, () => undefined);
+  });
+}

@@ -1,0 +1,37 @@
+/** What is mounted, and how it is doing. */
+import { hasCode } from '../errors.js';
+import { rawCopyUnder, readMountTable } from './mount-table.js';
+import { ask, defaultRuntimeFolder, sockets } from './runtime-folder.js';
+
+export interface MountStatus {
+  readonly target: string;
+  readonly backend: 'block' | 'tree';
+  /** `served`: a server fetches what is missing. `local`: complete, and nobody serves it. `replacing`: a server died, and its successor is not there yet. */
+  readonly state: 'served' | 'local' | 'replacing';
+  /** Everything that the supervisor and the server told. */
+  readonly [fact: string]: unknown;
+}
+
+export type LiveMount = MountStatus & { readonly socket: string };
+
+/** @returns all mounts of this user: those with a server, and those that need none */
+export async function mountStatus(runtimeFolder = defaultRuntimeFolder()): Promise<MountStatus[]> {
+  const local = readMountTable().flatMap((entry): MountStatus[] => {
+    const path = rawCopyUnder(entry);
+    return path === undefined ? [] : [{ target: entry.target, backend: 'block', state: 'local', rawImage: path, rootHash: path.slice(-64) }];
+  });
+  return [...await liveMounts(runtimeFolder), ...local].sort((a, b) => (a.target < b.target ? -1 : 1));
+}
+
+/** @returns the mounts whose supervisors answer */
+export async function liveMounts(runtimeFolder: string): Promise<LiveMount[]> {
+  const answers = await Promise.all(sockets(runtimeFolder).map(async (socket): Promise<LiveMount[]> => {
+    try {
+      return [{ ...await ask(socket, { command: 'status' }) as MountStatus, socket }];
+    } catch (error) {
+      if (hasCode(error)) return []; // nobody listens: left by a supervisor that was killed
+      throw error;
+    }
+  }));
+  return answers.flat();
+}
