@@ -14,6 +14,10 @@ export interface FillOptions {
 /** Raw bytes asked for at once, and how many such steps are under way: 8 MiB on the wire fill a link of 200 ms at 300 Mbit/s. */
 const STEP_SIZE = 4 * MiB;
 const PARALLEL = 4;
+/** Raw bytes asked for at once, one step at a time, while readers are at work: what is on the wire stands in their way. */
+const MODEST_STEP_SIZE = MiB / 2;
+/** Readers are at work until none has waited for this long, milliseconds. */
+const QUIET_TIME = 500;
 /** How long a step waits for readers to be served before it goes on anyway, milliseconds. */
 const YIELD_TIME = 200;
 /** Chunks looked up between two turns of the event loop. */
@@ -32,15 +36,18 @@ export async function fillImage(image: LazyImage, { rate, signal, onProgress }: 
   }
   let done = image.chunkCount - missing.length;
   onProgress?.(done, image.chunkCount);
-  const perStep = Math.max(1, Math.floor(STEP_SIZE / image.chunkSize));
   let next = 0;
   let paidUntil = performance.now();
-  const work = async (): Promise<void> => {
+  const work = async (first: boolean): Promise<void> => {
     while (next < missing.length) {
-      const step = missing.slice(next, next += perStep).filter((chunk) => !image.isLocal(chunk));
+      while (!first && image.quietTime < QUIET_TIME) await delay(50, undefined, { signal });
       for (let waited = 0; image.hasDemand && waited < YIELD_TIME; waited += 5) await delay(5, undefined, { signal });
+      const perStep = Math.max(1, Math.floor((image.quietTime < QUIET_TIME ? MODEST_STEP_SIZE : STEP_SIZE) / image.chunkSize));
+      const range = missing.slice(next, next + perStep);
+      next += range.length;
+      const step = range.filter((chunk) => !image.isLocal(chunk));
       const bytes = step.length === 0 ? 0 : await image.fetchAhead(step, signal);
-      done += perStep;
+      done += range.length;
       onProgress?.(Math.min(done, image.chunkCount), image.chunkCount);
       if (rate !== undefined) {
         paidUntil = Math.max(paidUntil, performance.now()) + bytes / rate * 1000;
@@ -48,5 +55,5 @@ export async function fillImage(image: LazyImage, { rate, signal, onProgress }: 
       }
     }
   };
-  await Promise.all(Array.from({ length: PARALLEL }, work));
+  await Promise.all(Array.from({ length: PARALLEL }, (_, i) => work(i === 0)));
 }

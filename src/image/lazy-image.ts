@@ -20,11 +20,13 @@ import type { ChunkStore } from '../store/chunk-store.js';
 import type { DiskStore } from '../store/disk-store.js';
 import { FailoverStore } from '../store/failover-store.js';
 import { MemoryStore } from '../store/memory-store.js';
+import { ignoreFailure } from '../store/departure.js';
 import { RemoteStore } from '../store/remote-store.js';
 import { SingleFlightStore } from '../store/single-flight.js';
 import { requireInRaw } from './fault.js';
 import { Origin } from './origin.js';
 import { OriginStore } from './origin-store.js';
+import { ReadAhead } from './read-ahead.js';
 
 export interface LazyImageOptions {
   /** The head as it was trusted: nothing here asks again whose image it is. */
@@ -40,6 +42,8 @@ export interface LazyImageOptions {
   /** Never ask an origin. */
   readonly offline?: boolean;
   readonly sourceOptions?: SourceOptions;
+  /** Told of every chunk that comes from the disk into memory: how somebody else knows what is being read. */
+  readonly onTouch?: (chunk: number) => void;
 }
 
 export interface LazyStatistics {
@@ -73,8 +77,10 @@ export class LazyImage implements RandomAccess {
   private readonly store: ChunkStore;
   /** A way of its own to the origins: what is fetched in advance never makes a reader queue. */
   private readonly background: ChunkStore;
-  /** Fetches that readers wait for. */
+  /** Fetches that readers wait for, and when the last began. */
   private demand = 0;
+  private lastDemand = -Infinity;
+  private readonly ahead: ReadAhead;
   private readonly pages = new Map<number, Promise<void>>();
 
   private constructor(private readonly options: LazyImageOptions, private readonly files: readonly Required<Pick<RangeSource, 'readSync'>>[]) {
@@ -104,6 +110,9 @@ export class LazyImage implements RandomAccess {
     this.store = new SingleFlightStore(remotes());
     this.background = remotes();
     this.memory = new MemoryStore(this.store, options.memorySize);
+    this.ahead = new ReadAhead(chunkCount, (chunk) => this.isLocal(chunk), (chunks) => {
+      if (options.offline !== true && options.cache !== undefined) ignoreFailure(this.prefetch(chunks));
+    });
   }
 
   /** Opens what is local; no request is made. @throws what the head's decoders throw: it is not the head of an image */
@@ -157,7 +166,10 @@ export class LazyImage implements RandomAccess {
       return found;
     }
     const bytes = this.findOnDisk(chunk) ?? this.findInFiles(chunk);
-    if (bytes !== undefined) this.memory.keep(chunk, bytes);
+    if (bytes !== undefined) {
+      this.memory.keep(chunk, bytes);
+      this.options.onTouch?.(chunk);
+    }
     return bytes;
   }
 
@@ -178,6 +190,8 @@ export class LazyImage implements RandomAccess {
    */
   async fetch(chunks: readonly number[], signal?: AbortSignal): Promise<void> {
     this.demand++;
+    this.lastDemand = performance.now();
+    for (const chunk of chunks) this.touch(chunk);
     try {
       await this.patiently(async () => { await Promise.all(this.memory.get(await this.locateAll(chunks, signal), signal)); }, signal);
     } finally {
@@ -187,6 +201,13 @@ export class LazyImage implements RandomAccess {
 
   /** Whether readers are waiting for something to be fetched. */
   get hasDemand(): boolean { return this.demand > 0; }
+  /** Milliseconds since a reader last had to wait. */
+  get quietTime(): number { return performance.now() - this.lastDemand; }
+
+  /** A reader used a chunk: what it will probably want next is fetched too. */
+  touch(chunk: number): void {
+    this.ahead.touch(chunk);
+  }
 
   /**
    * Fetches chunks onto the disk without keeping them in memory; the rest as {@link fetch}.
@@ -197,6 +218,12 @@ export class LazyImage implements RandomAccess {
     const places = await this.locateAll(chunks, signal);
     await Promise.all(this.background.get(places, signal));
     return places.reduce((sum, { frameSize }) => sum + frameSize, 0);
+  }
+
+  /** Joins what readers ask for: whoever comes to want these chunks waits for this fetch instead of making another. */
+  private async prefetch(chunks: readonly number[]): Promise<void> {
+    const places = await this.locateAll(chunks, undefined);
+    this.store.get(places).forEach(ignoreFailure);
   }
 
   private async locateAll(chunks: readonly number[], signal: AbortSignal | undefined): Promise<ChunkPlace[]> {

@@ -21,6 +21,8 @@ export interface Content {
   readonly fileSystem: FileSystem;
   /** Resolves when these chunks can be read from {@link Content.fileSystem}. */
   fetch(chunks: readonly number[], signal: AbortSignal): Promise<void>;
+  /** A reader of the session thread took this chunk from the disk. */
+  touch(chunk: number): void;
   /** Absent where there is nothing to complete. */
   readonly completion?: Completion;
   /** Facts for people and programs. */
@@ -32,23 +34,24 @@ type ImageBytes = RandomAccess & FileBytes;
 /**
  * The main thread of a server opens it to fetch, its session thread opens it again to read what is here.
  *
+ * @param onTouch told of every chunk that is taken from the disk
  * @throws what opening throws: PATH_MISSING, NOT_PERMITTED, STRUCTURE_INVALID …
  */
-export async function openContent(plan: MountPlan): Promise<Content> {
+export async function openContent(plan: MountPlan, onTouch?: (chunk: number) => void): Promise<Content> {
   const { content, backend, squash } = plan;
-  const { bytes, ...rest } = content.kind === 'raw' ? openRaw(content.path) : await openLazy(content, backend);
+  const { bytes, ...rest } = content.kind === 'raw' ? openRaw(content.path) : await openLazy(content, backend, onTouch);
   const fileSystem = backend === 'tree' ? new TreeFileSystem(bytes, squash) : new SingleFile(IMAGE_FILE, bytes);
   return { fileSystem, ...rest };
 }
 
 interface OpenedBytes extends Omit<Content, 'fileSystem'> { readonly bytes: ImageBytes }
 
-async function openLazy({ locations, head, cache, cacheSize, offline, readTimeout, fillRate, handover }: ImagePlan, backend: Backend): Promise<OpenedBytes> {
+async function openLazy({ locations, head, cache, cacheSize, offline, readTimeout, fillRate, handover }: ImagePlan, backend: Backend, onTouch: ((chunk: number) => void) | undefined): Promise<OpenedBytes> {
   const store = new DiskStore(cache, cacheSize);
-  const image = await LazyImage.open({ head: Buffer.from(head, 'base64'), locations, cache: store, memorySize: MEMORY_SIZE, readTimeout, offline });
+  const image = await LazyImage.open({ head: Buffer.from(head, 'base64'), locations, cache: store, memorySize: MEMORY_SIZE, readTimeout, offline, ...(onTouch === undefined ? {} : { onTouch }) });
   const completion = new Completion({ image, store, rate: fillRate, handover: handover && backend === 'block' });
   return {
-    bytes: image, completion,
+    bytes: image, completion, touch: (chunk) => { image.touch(chunk); },
     fetch: (chunks, signal) => image.fetch(chunks, signal),
     status: () => ({ rawSize: image.size, chunkSize: image.chunkSize, chunkCount: image.chunkCount, ...image.statistics, cache: store.statistics, completion: completion.status }),
   };
@@ -75,6 +78,6 @@ function openRaw(path: string): OpenedBytes {
       return target;
     },
   };
-  return { bytes, fetch: () => Promise.resolve(), status: () => ({ rawSize: size }) };
+  return { bytes, fetch: () => Promise.resolve(), touch: () => undefined, status: () => ({ rawSize: size }) };
 }
 

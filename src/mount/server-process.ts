@@ -18,6 +18,9 @@ export interface ServerEvents {
 
 const program = fileURLToPath(new URL('server-main.js', import.meta.url));
 
+/** glibc gives buffers of chunk size back to the system when they are freed, instead of keeping an arena per thread full of them. */
+const frugalAllocator = { MALLOC_ARENA_MAX: '1', MALLOC_MMAP_THRESHOLD_: '65536' };
+
 export class ServerProcess {
   ready = false;
   private readonly child: ChildProcess;
@@ -30,7 +33,9 @@ export class ServerProcess {
 
   constructor(plan: MountPlan, fuse: number, standby: boolean, private readonly events: ServerEvents) {
     // A small young generation: what the kernel has to tear down when a server dies is what readers wait for.
-    this.child = spawn(process.execPath, ['--max-semi-space-size=2', program], { stdio: ['ignore', 'inherit', 'inherit', fuse, 'ipc'] });
+    this.child = spawn(process.execPath, ['--max-semi-space-size=2', program], {
+      stdio: ['ignore', 'inherit', 'inherit', fuse, 'ipc'], env: { ...process.env, ...frugalAllocator },
+    });
     this.child.on('message', (message: FromServer) => { this.hear(message); });
     this.child.on('error', () => undefined); // The failed start or send shows as an exit.
     this.gone = new Promise((resolve) => this.child.once('exit', () => {

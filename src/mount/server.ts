@@ -39,6 +39,7 @@ export class Server {
       thread.on('message', (message: ThreadMessage) => {
         if (message.type === 'loaded') resolve();
         else if (message.type === 'deferred') deferred.accept(message.request, message.missing);
+        else if (message.type === 'touched') content.touch(message.chunk);
         else deferred.interrupt(message.unique);
       });
     });
@@ -67,7 +68,7 @@ export class Server {
 
   answer(question: Question): unknown {
     if (question.command === 'fill') return this.complete();
-    return { ...this.content.status(), requests: this.gate.handled, waiting: this.deferred.count };
+    return { ...this.content.status(), fuseRequests: this.gate.handled, fuseRequestsWaiting: this.deferred.count };
   }
 }
 

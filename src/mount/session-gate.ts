@@ -41,4 +41,6 @@ export interface ThreadInput {
 export type ThreadMessage =
   | { readonly type: 'loaded' }
   | { readonly type: 'deferred'; readonly request: Uint8Array; readonly missing: readonly number[] }
+  /** A chunk was taken from the disk. */
+  | { readonly type: 'touched'; readonly chunk: number }
   | { readonly type: 'interrupted'; readonly unique: bigint };

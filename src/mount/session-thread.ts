@@ -9,7 +9,7 @@ import { FUSE_DESCRIPTOR, SessionGate, VALID_SECONDS, type ThreadInput, type Thr
 
 async function run({ plan, words }: ThreadInput, port: MessagePort): Promise<void> {
   const post = (message: ThreadMessage): void => { port.postMessage(message); };
-  const content = await openContent(plan);
+  const content = await openContent(plan, (chunk) => { post({ type: 'touched', chunk }); });
   const gate = new SessionGate(words);
   post({ type: 'loaded' });
   gate.wait();

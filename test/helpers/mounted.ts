@@ -23,7 +23,6 @@ export interface MountStatus {
   readonly server: number;
   readonly standbys: readonly number[];
   readonly replaced: number;
-  readonly requests: number;
   readonly [fact: string]: unknown;
 }
 

@@ -1,0 +1,70 @@
+/**
+ * Reading ahead of readers that go through an image in order. It bets only a fixed share of what was really used: the bytes
+ * fetched in vain stay below that share however readers behave.
+ */
+
+/** Chunks fetched ahead and not used yet are at most this share of those used, and a few. */
+const WASTE = 0.25;
+const FREE_BETS = 4;
+/** Readers that are followed at a time. */
+const STREAMS = 16;
+/** Chunks ahead of one reader at most: 4 MiB raw at 64 KiB. */
+const WINDOW_MAX = 64;
+
+/** A reader that goes forwards. */
+interface Stream {
+  /** The chunk it will want next. */
+  next: number;
+  /** First chunk that was not fetched ahead for it. */
+  end: number;
+  /** Chunks it has used. */
+  length: number;
+}
+
+export class ReadAhead {
+  /** Most recently advanced last. */
+  private readonly streams: Stream[] = [];
+  /** Fetched ahead and not used yet. */
+  private readonly bets = new Set<number>();
+  private used = 0;
+
+  /**
+   * @param isLocal whether a chunk needs no fetching
+   * @param prefetch fetches chunks, ascending, in the background; must not throw
+   */
+  constructor(private readonly chunkCount: number, private readonly isLocal: (chunk: number) => boolean, private readonly prefetch: (chunks: readonly number[]) => void) {}
+
+  /** Chunks fetched ahead in vain so far, at worst. */
+  get open(): number { return this.bets.size; }
+
+  /** A reader used `chunk`: it was missing, or it was found on disk for the first time. */
+  touch(chunk: number): void {
+    this.used++;
+    this.bets.delete(chunk);
+    const at = this.streams.findIndex(({ next, end }) => chunk >= next - 1 && chunk <= end);
+    const stream = at < 0 ? { next: chunk, end: chunk, length: 0 } : this.streams.splice(at, 1)[0]!;
+    this.streams.push(stream);
+    if (this.streams.length > STREAMS) this.streams.shift();
+    if (chunk + 1 > stream.next) {
+      stream.length += chunk + 1 - stream.next;
+      stream.next = chunk + 1;
+      stream.end = Math.max(stream.end, chunk + 1);
+    }
+    this.extend(stream);
+  }
+
+  /** Asks for more when half of what was asked for has been used, so that the next part arrives before it is wanted. */
+  private extend(stream: Stream): void {
+    const window = Math.min(WINDOW_MAX, stream.length - 1, Math.floor(this.used * WASTE) + FREE_BETS - this.bets.size + (stream.end - stream.next));
+    if (window < 1 || stream.end - stream.next > window / 2) return;
+    const wanted: number[] = [];
+    const end = Math.min(this.chunkCount, stream.next + window);
+    for (let chunk = stream.end; chunk < end; chunk++) {
+      if (this.isLocal(chunk)) continue;
+      wanted.push(chunk);
+      this.bets.add(chunk);
+    }
+    stream.end = Math.max(stream.end, end);
+    if (wanted.length > 0) this.prefetch(wanted);
+  }
+}
