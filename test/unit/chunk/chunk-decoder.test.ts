@@ -18,9 +18,9 @@ function pack(bytes: Uint8Array): { frame: Uint8Array; place: ChunkPlace } {
 }
 
 const decoder = new ChunkDecoder(openCodec(), SIZE, salt);
-const mismatch = expect.objectContaining({
+const mismatch: unknown = expect.objectContaining({
   code: 'CHUNK_DIGEST_MISMATCH', detail: expect.objectContaining({ chunk: 3, offset: 3 * SIZE, length: SIZE, frameOffset: 1000 }) as unknown,
-}) as Error;
+});
 
 describe('decoding a chunk', () => {
   test('a whole one and a short last one', () => {
@@ -42,19 +42,19 @@ describe('decoding a chunk', () => {
     const other = Uint8Array.from(chunk);
     other[9000]! ^= 1;
     for (const bytes of [other, chunk.subarray(0, 4096), new Uint8Array(2 * SIZE), new Uint8Array(SIZE)]) {
-      expect(() => decoder.decode(place, pack(bytes).frame)).toThrow(mismatch);
+      expect(() => decoder.decode(place, pack(bytes).frame)).toThrow(mismatch as Error);
     }
   });
 
   test('the same chunk under another salt', () => {
     const { frame, place } = pack(chunk);
-    expect(() => new ChunkDecoder(openCodec(), SIZE, new Uint8Array(0)).decode(place, frame)).toThrow(mismatch);
+    expect(() => new ChunkDecoder(openCodec(), SIZE, new Uint8Array(0)).decode(place, frame)).toThrow(mismatch as Error);
   });
 
   test('frames cut, lengthened, doubled, or no frames at all', () => {
     const { frame, place } = pack(chunk);
-    const bad = [new Uint8Array(0), Buffer.concat([frame, frame]), Buffer.concat([frame, Buffer.alloc(1)]), Buffer.alloc(frame.length), Buffer.from('not zstd')];
+    const bad: Uint8Array[] = [new Uint8Array(0), Buffer.concat([frame, frame]), Buffer.concat([frame, Buffer.alloc(1)]), Buffer.alloc(frame.length), Buffer.from('not zstd')];
     for (let length = 1; length < frame.length; length += 97) bad.push(frame.subarray(0, length));
-    for (const bytes of bad) expect(() => decoder.decode(place, bytes)).toThrow(mismatch);
+    for (const bytes of bad) expect(() => decoder.decode(place, bytes)).toThrow(mismatch as Error);
   });
 });
