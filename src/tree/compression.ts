@@ -1,6 +1,7 @@
 /** What an archive is compressed with, told by its first bytes: names lie. */
 import { pipeline, Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
+import { createZstdDecompress } from '../codec/stream.js';
 import { ThawfsError } from '../errors.js';
 
 export type Compression = 'none' | 'gzip' | 'zstd';
@@ -34,7 +35,7 @@ export function sniffCompression(start: Uint8Array, label: string): Compression 
 /** @returns the decompressed stream; a failure of `stream` appears on it, and destroying it destroys `stream`. */
 export function decompress(stream: Readable, compression: Compression): Readable {
   if (compression === 'none') return stream;
-  const transform = createGunzip();
+  const transform = compression === 'gzip' ? createGunzip() : createZstdDecompress();
   pipeline(stream, transform, () => undefined); // Errors arrive at whoever reads the transform.
   return transform;
 }
