@@ -15,11 +15,14 @@ const project = join(dirname(fileURLToPath(import.meta.url)), '../..');
 const program = join(project, 'bin/run.js');
 const scratch = mkdtempSync(join(tmpdir(), 'thawfs-demo-'));
 const at = (name: string): string => join(scratch, name);
+/** What is accepted here shall not count as seen on this machine. */
+const environment = { ...process.env, XDG_STATE_HOME: at('state') };
 
 /** Bytes and number of the files below a folder; stops when there is more than `most`, or something that may not be read. */
 function measure(folder: string, most: number): { bytes: number; files: number; sample: string | undefined } | undefined {
   const pending = [folder];
   const found = { bytes: 0, files: 0, sample: undefined as string | undefined };
+  let fewest = 20; // the sample's folder is listed, so it should be short
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
     let entries;
     try {
@@ -35,7 +38,7 @@ function measure(folder: string, most: number): { bytes: number; files: number; 
       if (!readable(path)) return undefined;
       found.bytes += size;
       found.files++;
-      if (found.sample === undefined && size > 200 && size < 2000 && /^[\x21-\x7e]+$/.test(path)) found.sample = path.slice(folder.length);
+      if (entries.length < fewest && size > 200 && size < 1500 && /^[\x21-\x7e]+\.(?:h|txt|md|json|js|conf|py)$/.test(path)) [found.sample, fewest] = [path.slice(folder.length), entries.length];
     }
     if (found.bytes > most) return undefined;
   }
@@ -71,7 +74,7 @@ function headline(text: string): void {
 async function show(command: string, args: readonly string[]): Promise<number> {
   console.log(`$ ${[command === process.execPath ? 'thawfs' : command, ...args.filter((arg) => arg !== program)].join(' ')}`);
   const started = performance.now();
-  const child = spawn(command, args, { stdio: 'inherit' });
+  const child = spawn(command, args, { stdio: 'inherit', cwd: scratch, env: environment });
   const status = await new Promise<number | null>((done, failed) => child.on('error', failed).on('close', done));
   if (status !== 0) throw new Error(`${command} ended with status ${status}`);
   return (performance.now() - started) / 1000;
@@ -119,7 +122,7 @@ function mountWithKernel(raw: string, files: number): string | undefined {
 async function demo(): Promise<void> {
   const { folder, bytes, files, sample } = chooseTree();
   console.log(`A tree of this machine: ${folder}, ${files} files, ${(bytes / MB).toFixed(1)} MB. Everything goes to ${scratch}.`);
-  const [image, key, trust] = [at('app.img.zst'), at('ci.pem'), ['--trust', at('ci.pub')]];
+  const [image, key, trust] = ['app.img.zst', 'ci.pem', ['--trust', 'ci.pub']];
 
   headline('Make a key, and a signed image.');
   await thawfs('key', 'generate', '-o', key);
@@ -133,21 +136,21 @@ async function demo(): Promise<void> {
   await thawfs('cat', image, sample, ...trust);
 
   headline('The same from a web server: only what is needed is fetched.');
-  const server = await serve(image);
+  const server = await serve(at(image));
   try {
     await thawfs('stat', server.url, sample, ...trust);
   } finally {
     server.close();
   }
-  console.log(`That took ${server.requests()} requests and ${(server.bytes() / 1000).toFixed(0)} kB of an image of ${(statSync(image).size / MB).toFixed(1)} MB.`);
+  console.log(`That took ${server.requests()} requests and ${(server.bytes() / 1000).toFixed(0)} kB of an image of ${(statSync(at(image)).size / MB).toFixed(1)} MB.`);
 
   headline('Unpack the disk image, and let others judge it.');
-  await thawfs('unpack', image, '-o', at('app.raw'), ...trust);
-  if (spawnSync('e2fsck', ['-V']).status === 0) await show('e2fsck', ['-fn', at('app.raw')]);
+  await thawfs('unpack', image, '-o', 'app.raw', ...trust);
+  if (spawnSync('e2fsck', ['-V']).status === 0) await show('e2fsck', ['-fn', 'app.raw']);
   const unmounted = mountWithKernel(at('app.raw'), files);
   if (unmounted !== undefined) console.log(`Not mounted by the kernel: ${unmounted}.`);
 
-  headline(`Done: ${(bytes / MB).toFixed(1)} MB became ${(statSync(image).size / MB).toFixed(1)} MB, built and checked in ${buildTime.toFixed(1)} s, verified in ${verifyTime.toFixed(1)} s.`);
+  headline(`Done: ${(bytes / MB).toFixed(1)} MB became ${(statSync(at(image)).size / MB).toFixed(1)} MB, built and checked in ${buildTime.toFixed(1)} s, verified in ${verifyTime.toFixed(1)} s.`);
   console.log('Next: thawfs --help, and the examples folder.');
 }
 
