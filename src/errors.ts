@@ -25,6 +25,7 @@ export const errorCodes = {
   CHUNK_DIGEST_MISMATCH: 'integrity',
   INDEX_DIGEST_MISMATCH: 'integrity',
   ROOT_DIGEST_MISMATCH: 'integrity',
+  BLOB_DIGEST_MISMATCH: 'integrity',
   STRUCTURE_INVALID: 'integrity',
   // The bytes are what was signed, but the policy says no.
   SIGNATURE_INVALID: 'trust',

@@ -28,9 +28,10 @@ const CHUNK_WINDOW_MAX_SIZE = MiB;
  * @throws BAD_MAGIC when no zstd frame begins here; BAD_FIELD for the reserved bit
  */
 export function decodeFrameHeader(bytes: Uint8Array): FrameHeader | undefined {
-  if (bytes.length < 5) return undefined;
+  if (bytes.length < 4) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   if (view.getUint32(0, true) !== ZSTD_FRAME_MAGIC) throw new ThawfsError('BAD_MAGIC', 'zstd: no frame begins here', { detail: { record: 'zstd frame' } });
+  if (bytes.length < 5) return undefined;
   const descriptor = bytes[4]!;
   if (descriptor & 0x08) throw bad('reserved bit', 'zero');
   const singleSegment = (descriptor & 0x20) !== 0;

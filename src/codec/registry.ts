@@ -1,8 +1,9 @@
 /** Which zstd this process uses: the system's library, node:zlib, WebAssembly; the first that is there. All write and read the same format. */
 import { ThawfsError } from '../errors.js';
 import type { Codec } from './codec.js';
-import { openNodeCodec } from './node.js';
+import { nodeZstd, openNodeCodec } from './node.js';
 import { openSystemCodec } from './system.js';
+import { loadZstdLibrary } from './system-library.js';
 
 export type CodecName = 'system' | 'node' | 'wasm';
 
@@ -25,9 +26,16 @@ export async function loadCodec(name: CodecName): Promise<Codec> {
   });
 }
 
-// THAWFS_CODEC is for tests and bug reports. WebAssembly starts asynchronously, which is why the choice is made while the module loads.
-const forced = (globalThis.process as NodeJS.Process | undefined)?.env['THAWFS_CODEC'] as CodecName | undefined;
-const codec = forced !== undefined ? await loadCodec(forced) : openSystemCodec() ?? openNodeCodec() ?? await loadCodec('wasm');
+function bestCodec(): CodecName {
+  if (loadZstdLibrary() !== undefined) return 'system';
+  return nodeZstd() === undefined ? 'wasm' : 'node';
+}
+
+/** The implementation of this process; THAWFS_CODEC forces one, for tests and bug reports. */
+export const codecName = (globalThis.process as NodeJS.Process | undefined)?.env['THAWFS_CODEC'] as CodecName | undefined ?? bestCodec();
+
+// WebAssembly starts asynchronously, which is why this is done while the module loads.
+const codec = await loadCodec(codecName);
 
 /** @returns the codec of this thread; the same at every call. */
 export function openCodec(): Codec {

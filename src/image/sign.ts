@@ -4,7 +4,7 @@ import { ThawfsError, fromErrno } from '../errors.js';
 import type { Head } from '../chunk/head.js';
 import { decodeManifest, MANIFEST_TYPE } from '../format/manifest.js';
 import { decodeSignatures, encodeSignatures, SIGNATURE_MAX_SIZE, type Signature, type SignatureScheme } from '../format/signatures.js';
-import { lockFile } from '../sys/file-lock.js';
+import { withFileLock } from '../sys/file-lock.js';
 import { checkSignature, preAuthEncoding, schemesOf } from '../trust/dsse.js';
 import { decodeEnvelope, encodeEnvelope, type ForeignSignature } from '../trust/envelope.js';
 import { loadTrustedKeys, type PublicKey } from '../trust/keys.js';
@@ -73,7 +73,7 @@ export function exportForSigning(path: string): Promise<SigningRequest> {
  * @throws SIGNATURE_INVALID when none of the keys made it over this manifest; BAD_ARGUMENT for a bad key; BAD_FIELD for a broken
  *   envelope; LIMIT_EXCEEDED when there is no room; as {@link signImage}
  */
-export function importSignature(path: string, file: Uint8Array, publicKeys: readonly string[]): Promise<SignReport> {
+export async function importSignature(path: string, file: Uint8Array, publicKeys: readonly string[]): Promise<SignReport> {
   const keys = loadTrustedKeys(publicKeys, 'public key');
   return withImage(path, 'r+', (fd) => {
     const { manifest } = readHead(fd);
@@ -104,16 +104,18 @@ export function importRootHashSignature(path: string, der: Uint8Array, certifica
 
 interface SignatureOf { readonly signature: Signature; readonly key: PublicKey }
 
-/** No await from the lock to the end: other writers wait for a few milliseconds only. */
 function store(fd: number, made: readonly SignatureOf[], pkcs7: Uint8Array | undefined): SignReport {
-  lockFile(fd);
+  return withFileLock(fd, () => storeLocked(fd, made, pkcs7));
+}
+
+function storeLocked(fd: number, made: readonly SignatureOf[], pkcs7: Uint8Array | undefined): SignReport {
   const head = readHead(fd);
-  const kept = signaturesOf(head);
+  let kept = signaturesOf(head);
   const added: Signature[] = [];
   for (const { signature, key } of made) {
-    const there = [...kept, ...added].find((other) => other.keyId === signature.keyId && other.scheme === signature.scheme);
-    if (there !== undefined && checkSignature(head.manifest, there, key)) continue;
-    if (there !== undefined) kept.splice(kept.indexOf(there), 1);
+    const isSame = ({ keyId, scheme }: Signature): boolean => keyId === signature.keyId && scheme === signature.scheme;
+    if ([...kept, ...added].some((other) => isSame(other) && checkSignature(head.manifest, other, key))) continue;
+    kept = kept.filter((other) => !isSame(other)); // A damaged one gives way.
     added.push(signature);
   }
   const signatures = [...kept, ...added];

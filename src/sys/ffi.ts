@@ -2,6 +2,7 @@
  * The one importer of koffi. A library that is missing is an answer, not a failure: callers fall back or say what to install.
  * Node Buffers and Uint8Arrays are passed for `void *` parameters; their memory stays the caller's.
  */
+import { existsSync } from 'node:fs';
 import koffi from 'koffi';
 
 export type NativeFunction = (...args: unknown[]) => unknown;
@@ -18,7 +19,8 @@ export interface NativeLibrary {
 export function loadLibrary(names: readonly string[]): NativeLibrary | undefined {
   for (const name of names) {
     try {
-      const library = koffi.load(name);
+      // Deep: Node exports symbols of libraries that it contains (since 22 those of zstd), and they must not take the place of the library's own.
+      const library = koffi.load(name, { deep: true });
       return { declare: (declaration) => library.func(declaration) };
     } catch {
       // Not there under this name: try the next.
@@ -26,6 +28,11 @@ export function loadLibrary(names: readonly string[]): NativeLibrary | undefined
   }
   return undefined;
 }
+
+const muslLoaders: Readonly<Record<string, string>> = { x64: '/lib/ld-musl-x86_64.so.1', arm64: '/lib/ld-musl-aarch64.so.1' };
+
+/** Whether loaded libraries keep their own symbols beside equal ones of Node's. With musl they do not: it has no RTLD_DEEPBIND. */
+export const keepsSymbolsApart = !existsSync(muslLoaders[process.arch] ?? '');
 
 /** @returns errno of the last native call on this thread; read it before anything else runs. */
 export function lastErrno(): number {

@@ -5,16 +5,27 @@ import { errno, systemError } from './system-error.js';
 
 const flock = libcFunction('int flock(int fd, int operation)');
 const LOCK_EX = 2;
+const LOCK_UN = 8;
 
 /**
- * Waits until no other descriptor holds the lock; closing `fd` gives it back. Blocks the thread: hold it for milliseconds, and
- * not across an await. Without a C library to call (macOS) it does nothing.
+ * Runs `body` while no other descriptor, of this process or another, has the file locked. It waits by blocking the thread, so
+ * `body` is synchronous and short: a holder that awaited would be waited for by the very thread that has to go on with it.
+ * Without a C library to call (macOS) nothing is locked.
  *
- * @throws the system's error, for example ENOLCK
+ * @returns what `body` returns
+ * @throws the system's error, for example ENOLCK; what `body` throws
  */
-export function lockFile(fd: number): void {
-  if (flock === undefined) return;
-  while (flock(fd, LOCK_EX) !== 0) {
+export function withFileLock<T>(fd: number, body: () => T): T {
+  lock(fd, LOCK_EX);
+  try {
+    return body();
+  } finally {
+    lock(fd, LOCK_UN);
+  }
+}
+
+function lock(fd: number, operation: number): void {
+  while (flock !== undefined && flock(fd, operation) !== 0) {
     const number = lastErrno();
     if (number !== errno.EINTR) throw systemError(number, 'flock');
   }

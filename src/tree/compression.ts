@@ -1,7 +1,9 @@
 /** What an archive is compressed with, told by its first bytes: names lie. */
-import { pipeline, Readable } from 'node:stream';
+import { addAbortSignal, pipeline, Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
+import { createZstdDecompress } from '../codec/stream.js';
 import { ThawfsError } from '../errors.js';
+import { streamError } from './feeds.js';
 
 export type Compression = 'none' | 'gzip' | 'zstd';
 
@@ -34,23 +36,31 @@ export function sniffCompression(start: Uint8Array, label: string): Compression 
 /** @returns the decompressed stream; a failure of `stream` appears on it, and destroying it destroys `stream`. */
 export function decompress(stream: Readable, compression: Compression): Readable {
   if (compression === 'none') return stream;
-  const transform = createGunzip();
+  const transform = compression === 'gzip' ? createGunzip() : createZstdDecompress();
   pipeline(stream, transform, () => undefined); // Errors arrive at whoever reads the transform.
   return transform;
 }
 
-/** @returns the first bytes of a stream, and a stream that still has them. */
-export async function peek(stream: Readable): Promise<{ start: Uint8Array; stream: Readable }> {
+/**
+ * @returns the first bytes of a stream, and a stream that still has them
+ * @throws what goes wrong with the stream, with its code; the reason of `signal`
+ */
+export async function peek(stream: Readable, label: string, signal?: AbortSignal): Promise<{ start: Uint8Array; stream: Readable }> {
+  if (signal !== undefined) addAbortSignal(signal, stream);
   const chunks = stream[Symbol.asyncIterator]() as AsyncIterableIterator<Uint8Array>;
   let start = Buffer.alloc(0);
-  while (start.length < SNIFF_BYTES) {
-    const next = await chunks.next();
-    if (next.done === true) break;
-    start = Buffer.concat([start, next.value]);
+  try {
+    while (start.length < SNIFF_BYTES) {
+      const next = await chunks.next();
+      if (next.done === true) break;
+      start = Buffer.concat([start, next.value]);
+    }
+  } catch (error) {
+    throw streamError(error, label, signal);
   }
   async function* all(): AsyncGenerator<Uint8Array> {
     if (start.length > 0) yield start;
     yield* chunks;
   }
-  return { start, stream: Readable.from(all(), { objectMode: false, highWaterMark: 1 << 20 }) };
+  return { start, stream: Readable.from(all(), { objectMode: false }) };
 }

@@ -48,14 +48,17 @@ export class StreamFeed implements Feed {
     try {
       return await this.#chunks.next();
     } catch (error) {
-      this.signal?.throwIfAborted();
-      throw streamError(error, this.label);
+      throw streamError(error, this.label, this.signal);
     }
   }
 }
 
-/** @returns what went wrong with a stream: zlib's codes are about the bytes, all others about the machine. */
-function streamError(error: unknown, label: string): ThawfsError {
+/**
+ * @returns what went wrong with a stream: zlib's codes are about the bytes, all others about the machine
+ * @throws the reason of `signal`, if that was what ended it
+ */
+export function streamError(error: unknown, label: string, signal?: AbortSignal): ThawfsError {
+  signal?.throwIfAborted();
   if (hasCode(error)) return error;
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   if (!code.startsWith('Z_')) return fromErrno(error, `reading ${label}`);

@@ -62,7 +62,7 @@ export async function readTar(input: string | Readable, options: ReadTarOptions 
 }
 
 async function readStream(input: Readable, label: string, options: ReadTarOptions): Promise<TreeSource> {
-  const { start, stream } = await peek(input);
+  const { start, stream } = await peek(input, label, options.signal);
   return readSpooled(decompress(stream, sniffCompression(start, label)), label, options);
 }
 

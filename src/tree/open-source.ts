@@ -5,8 +5,11 @@ import type { ByteString } from '../bytes/byte-string.js';
 import { fromErrno } from '../errors.js';
 import { parseDump } from './dump.js';
 import { scanDirectory } from './from-directory.js';
+import { readDockerArchive } from './from-docker-archive.js';
+import { readOciLayout } from './from-oci.js';
 import { readTar } from './from-tar.js';
 import { compileGlobs } from './glob.js';
+import type { Platform } from './oci-json.js';
 import type { TreeSource } from './tree-source.js';
 
 export interface OpenTreeOptions {
@@ -18,17 +21,22 @@ export interface OpenTreeOptions {
   readonly stdin?: Readable;
   /** Where contents go that cannot stay in an archive; default `TMPDIR`, else /tmp. */
   readonly spoolDirectory?: string;
+  /** Which image of an OCI index; default linux on this machine's architecture. */
+  readonly platform?: Platform;
   readonly signal?: AbortSignal;
 }
 
 /**
- * @param spec a directory; a tar archive, compressed or not, `-` for one on standard input; `dump:FILE`
+ * @param spec a directory; a tar archive, compressed or not, `-` for one on standard input; `oci:DIR[:TAG]`;
+ *   `docker-archive:FILE`; `dump:FILE`
  * @throws PATH_MISSING and what the kind of source throws
  */
 export async function openTree(spec: string, options: OpenTreeOptions = {}): Promise<TreeSource> {
   options.signal?.throwIfAborted();
   if (spec === '-') return readTar(options.stdin ?? process.stdin, options);
-  const [, scheme, rest = ''] = /^(dump):(.*)$/s.exec(spec) ?? [];
+  const [, scheme, rest = ''] = /^(oci|docker-archive|dump):(.*)$/s.exec(spec) ?? [];
+  if (scheme === 'oci') return readOciLayout(rest, options);
+  if (scheme === 'docker-archive') return readDockerArchive(rest, options);
   if (scheme === 'dump') return { root: parseDump(readText(rest)), warnings: [], dispose: () => undefined };
   if (!isDirectory(spec)) return readTar(spec, options);
   const { exclude = [], extraXattrs = [] } = options;

@@ -24,6 +24,8 @@ export interface ExtractOptions {
   readonly owners?: boolean;
   /** Replace what is there; default false: it is refused. Directories are always shared. */
   readonly overwrite?: boolean;
+  /** Give `targetDir` the attributes of the root; default true. */
+  readonly rootAttributes?: boolean;
   /** @param bytes of content written so far; @param entries names written so far */
   readonly onProgress?: (bytes: number, entries: number) => void;
   readonly signal?: AbortSignal | undefined;
@@ -37,7 +39,7 @@ const createFlags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | 
 const [SET_UID, SET_GID] = [0o4000, 0o2000];
 
 /**
- * @param targetDir made if it is not there; the root's attributes are given to it
+ * @param targetDir made if it is not there; the root's attributes are given to it unless `rootAttributes` is false
  * @throws BAD_ARGUMENT when something is in the way, BAD_FIELD for a name that would leave the directory, LIMIT_EXCEEDED below
  *   2048 levels, NO_SPACE, NOT_PERMITTED, IO_FAILED; what `readPiece` throws. Nothing is removed then.
  */
@@ -93,6 +95,7 @@ class Extraction {
       this.#report.entries++;
     }
     await Promise.all(files);
+    if (names.length === 0 && this.options.rootAttributes === false) return;
     const path = names.join('/');
     const owned = this.#own(node, path, () => target.setOwner(node.uid, node.gid));
     this.#report.attempt(path, 'mode', () => target.setPermissions(this.#permissions(node, path, owned)));

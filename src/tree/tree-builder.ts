@@ -18,6 +18,8 @@ export interface TreeBuilderOptions {
 
 /** Bytes in a path (PATH_MAX), which also bounds how many directories one entry can make. */
 const PATH_MAX = 4096;
+/** Levels of directories: what a path can have, and symlinks could add to. */
+const DEPTH_MAX = PATH_MAX / 2;
 /** Symlinks followed for one path before it counts as a loop (MAXSYMLINKS). */
 const SYMLINKS_MAX = 40;
 /** Rough bytes of heap for one node with its attributes, name and place in its directory. */
@@ -87,7 +89,7 @@ export class TreeBuilder {
    * @throws BAD_FIELD when nothing is there, or a directory
    */
   link(path: ByteString, target: ByteString): Place {
-    const node = this.#find(target);
+    const node = this.find(target);
     if (node === undefined) throw refused(path, `is a hard link to ${display(target)}, which is not there`);
     if (node.kind === 'directory') throw refused(path, `is a hard link to ${display(target)}, which is a directory`);
     const place = this.place(path);
@@ -103,7 +105,8 @@ export class TreeBuilder {
     return { parent: this.#walk(names, path, true) ?? this.root, name };
   }
 
-  #find(path: ByteString): TreeNode | undefined {
+  /** @returns what is at `path`; its last name is not followed. */
+  find(path: ByteString): TreeNode | undefined {
     const names = splitPath(path);
     const name = names.pop();
     return name === undefined ? this.root : this.#walk(names, path, false)?.children.get(name);
@@ -128,6 +131,7 @@ export class TreeBuilder {
         here.children.set(name, next);
       }
       if (next.kind === 'directory') {
+        if (trail.length === DEPTH_MAX) throw refused(path, `is more than ${DEPTH_MAX} directories deep`);
         trail.push(next);
       } else if (next.kind === 'symlink' && this.#options.symlinkParents === 'resolve') {
         if (++followed > SYMLINKS_MAX) throw refused(path, `leads through more than ${SYMLINKS_MAX} symlinks`);

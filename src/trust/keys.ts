@@ -50,14 +50,14 @@ export function loadPrivateKey(pem: string, options: { readonly passphrase?: str
   try {
     privateKey = createPrivateKey({ key: pem, ...options });
   } catch (cause) {
-    throw new ThawfsError('BAD_ARGUMENT', 'signing key: cannot be read', { cause, suggestion: privateKeyRemedy(cause, pem, options.passphrase) });
+    throw new ThawfsError('BAD_ARGUMENT', 'signing key: cannot be read', { cause, suggestion: privateKeyRemedy(pem, options.passphrase) });
   }
   return { ...describeKey(createPublicKey(privateKey), 'signing key'), privateKey };
 }
 
-function privateKeyRemedy(cause: unknown, pem: string, passphrase: string | undefined): string {
-  if ((cause as { code?: string }).code === 'ERR_MISSING_PASSPHRASE') return 'The key is encrypted: give its passphrase.';
-  return passphrase !== undefined && /ENCRYPTED/.test(pem) ? 'Check the passphrase.' : 'Check the file with openssl pkey -in FILE -noout.';
+function privateKeyRemedy(pem: string, passphrase: string | undefined): string {
+  if (!pem.includes('ENCRYPTED')) return 'Check the file with openssl pkey -in FILE -noout.';
+  return passphrase === undefined ? 'The key is encrypted: give its passphrase.' : 'Check the passphrase.';
 }
 
 /**

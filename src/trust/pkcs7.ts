@@ -32,13 +32,13 @@ const digests: readonly Digest[] = [
  * @throws FEATURE_UNSUPPORTED for an Ed25519 key, which kernels do not take; BAD_ARGUMENT when the certificate cannot be read or is of another key
  */
 export async function signRootHash(rootHash: string, key: SigningKey, certificatePem: string): Promise<Uint8Array> {
-  demandKernelKey(key);
   const certificate = await readCertificate(certificatePem);
   if (certificate.key.keyId !== key.keyId) {
     throw new ThawfsError('BAD_ARGUMENT', 'certificate: belongs to another key than the one that signs', {
       detail: { keyId: key.keyId, certificateKeyId: certificate.key.keyId }, suggestion: 'Give the certificate that was issued for this key.',
     });
   }
+  demandKernelKey(key);
   const { AlgorithmIdentifier, ContentInfo, EncapsulatedContentInfo, SignedData, SignerInfo } = await import('pkijs');
   const { Null, OctetString } = await import('asn1js');
   const algorithm = (algorithmId: string): AlgorithmIdentifier => new AlgorithmIdentifier({ algorithmId, algorithmParams: new Null() });

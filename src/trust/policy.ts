@@ -121,7 +121,7 @@ function refuseSignatures(report: TrustReport, keyCount: number, threshold: numb
       'Do not use the image: it was altered or damaged. Fetch it again from its origin.');
   }
   if (signedBy.length === 0) {
-    return refuse('KEY_UNTRUSTED', keyCount === 0 ? 'the image is signed, but no trusted key was given' : `the image is signed, but by none of the ${keyCount} trusted keys`,
+    return refuse('KEY_UNTRUSTED', keyCount === 0 ? 'the image is signed, but no trusted key was given' : `the image is signed, but not by a trusted key (of ${keyCount})`,
       'Compare the key ids with the publisher, then name the right public key (--trust).');
   }
   return refuse('THRESHOLD_NOT_MET', `${signedBy.length} trusted ${signedBy.length === 1 ? 'key has' : 'keys have'} signed, the trust policy wants ${threshold}`,
@@ -139,7 +139,7 @@ function refuseRollback({ name, sequence }: Manifest, { minimumSequence, sequenc
 
 function refuseExpired({ name, expires }: Manifest, now: number): ThawfsError | undefined {
   if (expires === undefined || now <= expires) return undefined;
-  return new ThawfsError('IMAGE_EXPIRED', `image ${name} expired ${now - expires} seconds ago`, {
+  return new ThawfsError('IMAGE_EXPIRED', `image ${name} expired at ${new Date(expires * 1000).toISOString()}`, {
     detail: { name, expires, now }, suggestion: 'Get a newer image, and check the clock of this machine.',
   });
 }

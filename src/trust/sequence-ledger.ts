@@ -10,7 +10,7 @@ import { decodeCanonicalJson, encodeCanonicalJson } from '../bytes/canonical-jso
 import { JsonFields } from '../bytes/json-fields.js';
 import { toHex } from '../bytes/hex.js';
 import { fromErrno, ThawfsError } from '../errors.js';
-import { lockFile } from '../sys/file-lock.js';
+import { withFileLock } from '../sys/file-lock.js';
 import type { SequenceMemory } from './policy.js';
 
 interface Environment { readonly XDG_STATE_HOME?: string | undefined; readonly HOME?: string | undefined }
@@ -54,18 +54,21 @@ export class SequenceLedger implements SequenceMemory {
       mkdirSync(this.folder, { recursive: true, mode: 0o755 });
       const lock = openSync(join(this.folder, '.lock'), 'a', 0o644);
       try {
-        lockFile(lock);
-        const sequences = this.read(name);
-        const higher = keyIds.filter((keyId) => sequence > (sequences.get(keyId) ?? -1));
-        if (higher.length === 0) return;
-        for (const keyId of higher) sequences.set(keyId, sequence);
-        replaceFile(this.folder, this.path(name), encodeCanonicalJson({ name, sequences: Object.fromEntries(sequences) }));
+        withFileLock(lock, () => { this.raiseLocked(name, keyIds, sequence); });
       } finally {
         closeSync(lock);
       }
     } catch (error) {
       throw fromErrno(error, `remembering sequence ${sequence} of ${name} in ${this.folder}`);
     }
+  }
+
+  private raiseLocked(name: string, keyIds: readonly string[], sequence: number): void {
+    const sequences = this.read(name);
+    const higher = keyIds.filter((keyId) => sequence > (sequences.get(keyId) ?? -1));
+    if (higher.length === 0) return;
+    for (const keyId of higher) sequences.set(keyId, sequence);
+    replaceFile(this.folder, this.path(name), encodeCanonicalJson({ name, sequences: Object.fromEntries(sequences) }));
   }
 
   private path(name: string): string {

@@ -29,7 +29,7 @@ export class Cli {
   path(name: string): string { return join(this.folder, name); }
 
   start(args: readonly string[], { cwd = this.folder, env = {} }: CliOptions = {}): ChildProcessWithoutNullStreams {
-    const options: SpawnOptionsWithoutStdio = { cwd, env: { ...plainEnvironment(), HOME: this.path('home'), ...env } };
+    const options: SpawnOptionsWithoutStdio = { cwd, env: { ...plainEnvironment(), HOME: this.path('home'), XDG_STATE_HOME: this.path('state'), ...env } };
     return spawn(process.execPath, [program, ...args], options);
   }
 

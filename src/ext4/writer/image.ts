@@ -24,7 +24,7 @@ export function imageContent(layout: Layout, uuid: Uint8Array, volumeName: Uint8
 }
 
 function* imagePieces(layout: Layout, uuid: Uint8Array, volumeName: Uint8Array): Generator<Piece> {
-  const { geometry, starts, inventory } = layout;
+  const { geometry, inventory, placement: { starts, sizes } } = layout;
   yield* blocksFrom(0, [superblockBlock(layout, uuid, volumeName), descriptorBlocks(geometry, inventory)]);
   yield* blocksFrom(geometry.blockBitmaps, blockBitmaps(geometry));
   yield* blocksFrom(geometry.inodeBitmaps, inodeBitmaps(geometry));
@@ -33,7 +33,7 @@ function* imagePieces(layout: Layout, uuid: Uint8Array, volumeName: Uint8Array):
   yield* blocksFrom(starts.symlinks, allSymlinks(layout));
   yield* blocksFrom(starts.xattrs, allXattrBlocks(layout));
   yield* blocksFrom(starts.trees, allExtentTrees(layout));
-  if (layout.journalBlocks > 0) yield* blocksFrom(starts.journal, [journalHead(layout.journalBlocks)]);
+  if (sizes.journal > 0) yield* blocksFrom(starts.journal, [journalHead(sizes.journal)]);
   yield* allData(layout);
 }
 
@@ -52,7 +52,7 @@ function* allDirectories({ inventory, inline }: Layout): Generator<Uint8Array> {
   }
 }
 
-function* allSymlinks({ inventory, blockCounts }: Layout): Generator<Uint8Array> {
+function* allSymlinks({ inventory, placement: { blockCounts } }: Layout): Generator<Uint8Array> {
   for (let index = 0; index < blockCounts.length; index++) {
     const node = inventory.nodes[index]!;
     if (node.kind !== 'symlink' || blockCounts[index] === 0) continue;
@@ -62,18 +62,19 @@ function* allSymlinks({ inventory, blockCounts }: Layout): Generator<Uint8Array>
   }
 }
 
-function* allXattrBlocks({ xattrBlocks, starts }: Layout): Generator<Uint8Array> {
+function* allXattrBlocks({ xattrBlocks, placement: { starts } }: Layout): Generator<Uint8Array> {
   let number = starts.xattrs;
   for (const { xattrs, refcount } of xattrBlocks.blocks) yield xattrBlock(xattrs, refcount, number++);
 }
 
 function* allExtentTrees(layout: Layout): Generator<Uint8Array> {
-  for (const [index, treeBlock] of layout.treeBlocks) {
-    yield* extentTreeBlocks(nodeRuns(layout, index), layout.firstBlocks[index]!, treeBlock, inodeChecksumSeed(inodeNumber(index)));
+  const { treeBlocks, firstBlocks } = layout.placement;
+  for (const [index, treeBlock] of treeBlocks) {
+    yield* extentTreeBlocks(nodeRuns(layout, index), firstBlocks[index]!, treeBlock, inodeChecksumSeed(inodeNumber(index)));
   }
 }
 
-function* allData({ inventory, dataFiles, firstBlocks, blockCounts, verityTrees }: Layout): Generator<Piece> {
+function* allData({ inventory, dataFiles, placement: { firstBlocks, blockCounts }, verityTrees }: Layout): Generator<Piece> {
   for (const index of dataFiles) {
     const file = inventory.nodes[index] as FileNode;
     const start = firstBlocks[index]! * BLOCK_SIZE;

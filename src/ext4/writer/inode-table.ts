@@ -34,7 +34,7 @@ export function* inodeTables(layout: Layout): Generator<Uint8Array> {
 function writeInode(layout: Layout, inode: number, target: Uint8Array, view: DataView, at: number): void {
   if (inode === ROOT_INODE) writeNode(layout, 0, target, view, at);
   else if (inode >= FIRST_FREE_INODE) writeNode(layout, inode - FIRST_FREE_INODE + 1, target, view, at);
-  else if (inode === JOURNAL_INODE && layout.journalBlocks > 0) writeJournalNode(layout, view, at);
+  else if (inode === JOURNAL_INODE && layout.placement.sizes.journal > 0) writeJournalNode(layout, view, at);
   else return; // reserved and unused: zeros, even the checksum
   const checksum = crc32c(inodeChecksumSeed(inode), target, at, at + INODE_SIZE);
   view.setUint16(at + 124, checksum & 0xffff, true); // l_i_checksum_lo
@@ -42,7 +42,7 @@ function writeInode(layout: Layout, inode: number, target: Uint8Array, view: Dat
 }
 
 function writeNode(layout: Layout, index: number, target: Uint8Array, view: DataView, at: number): void {
-  const { inventory, blockCounts, xattrBlocks } = layout;
+  const { inventory, placement, xattrBlocks } = layout;
   const node = inventory.nodes[index]!;
   const links = inventory.links[index]!;
   view.setUint16(at, typeBits[node.kind] | node.permissions, true); // i_mode
@@ -54,9 +54,9 @@ function writeNode(layout: Layout, index: number, target: Uint8Array, view: Data
   writeTimes(view, at, node.mtimeSeconds, node.mtimeNanoseconds);
 
   const xattrBlock = xattrBlocks.ofNode(index);
-  let blocks = blockCounts[index]!;
+  let blocks = placement.blockCounts[index]!;
   if (xattrBlock !== undefined) {
-    view.setUint32(at + 104, layout.starts.xattrs + xattrBlock, true); // i_file_acl_lo
+    view.setUint32(at + 104, layout.placement.starts.xattrs + xattrBlock, true); // i_file_acl_lo
     blocks++;
   }
   const body = node.xattrs.length === 0 ? [] : placeXattrs(node.xattrs, XATTR_BODY_SIZE).body;
@@ -91,17 +91,18 @@ function writeMapping(layout: Layout, index: number, node: TreeNode, target: Uin
       }
       break;
     case 'directory':
-      writeSize(view, at, layout.blockCounts[index]! * BLOCK_SIZE);
+      writeSize(view, at, layout.placement.blockCounts[index]! * BLOCK_SIZE);
       break;
     default:
       writeSize(view, at, node.content.size);
   }
-  const isIndexed = node.kind === 'directory' && layout.blockCounts[index]! > 1;
+  const isIndexed = node.kind === 'directory' && layout.placement.blockCounts[index]! > 1;
   const isVerity = node.kind === 'file' && layout.verityTrees.has(node);
   view.setUint32(at + 32, inodeFlags.bits.extents | (isIndexed ? inodeFlags.bits.index : 0) | (isVerity ? inodeFlags.bits.verity : 0), true); // i_flags
   const runs = nodeRuns(layout, index);
-  writeExtentRoot(view, at + BLOCK_AREA, runs, layout.firstBlocks[index]!, layout.treeBlocks.get(index) ?? 0);
-  return layout.treeBlocks.has(index) ? extentTreeBlockCount(runs) : 0;
+  const { firstBlocks, treeBlocks } = layout.placement;
+  writeExtentRoot(view, at + BLOCK_AREA, runs, firstBlocks[index]!, treeBlocks.get(index) ?? 0);
+  return extentTreeBlockCount(runs);
 }
 
 /** Numbers below 256 in the first word, as ever; larger ones in the second. */
@@ -141,14 +142,14 @@ function inlineContent(layout: Layout, index: number, body: readonly DiskXattr[]
 function writeJournalNode(layout: Layout, view: DataView, at: number): void {
   view.setUint16(at, typeBits.file | 0o600, true); // i_mode
   view.setUint16(at + 26, 1, true); // i_links_count
-  view.setUint32(at + 28, layout.journalBlocks * SECTORS_PER_BLOCK, true); // i_blocks_lo
+  view.setUint32(at + 28, layout.placement.sizes.journal * SECTORS_PER_BLOCK, true); // i_blocks_lo
   view.setUint32(at + 32, inodeFlags.bits.extents, true); // i_flags
-  writeSize(view, at, layout.journalBlocks * BLOCK_SIZE);
+  writeSize(view, at, layout.placement.sizes.journal * BLOCK_SIZE);
   writeTimes(view, at, 0, 0);
   writeJournalMap(layout, view, at + BLOCK_AREA);
 }
 
 /** i_block of the journal inode; the superblock keeps a copy. */
 export function writeJournalMap(layout: Layout, view: DataView, at: number): void {
-  writeExtentRoot(view, at, [{ logical: 0, count: layout.journalBlocks }], layout.starts.journal, 0);
+  writeExtentRoot(view, at, [{ logical: 0, count: layout.placement.sizes.journal }], layout.placement.starts.journal, 0);
 }

@@ -23,15 +23,16 @@ export interface Features {
 
 export function featuresOf(layout: Layout): Features {
   return {
-    compat: compat.of('ext_attr', 'dir_index', 'sparse_super2') | (layout.journalBlocks > 0 ? compat.bits.has_journal : 0),
+    compat: compat.of('ext_attr', 'dir_index', 'sparse_super2') | (layout.placement.sizes.journal > 0 ? compat.bits.has_journal : 0),
     incompat: incompat.of('filetype', 'extents', '64bit', 'flex_bg', 'metadata_csum_seed') | (layout.readContent === undefined ? 0 : incompat.bits.inline_data),
-    roCompat: roCompat.of('large_file', 'huge_file', 'dir_nlink', 'extra_isize', 'metadata_csum') | (layout.verityTrees.size > 0 ? roCompat.bits.verity : 0),
+    roCompat: roCompat.of('large_file', 'huge_file', 'dir_nlink', 'extra_isize', 'metadata_csum') | (layout.verityTrees.size > 0 ? roCompat.bits.verity : 0)
+      | (layout.sharers.size > 0 ? roCompat.bits.shared_blocks : 0),
   };
 }
 
 /** @param volumeName at most 16 bytes @returns block 0 */
 export function superblockBlock(layout: Layout, uuid: Uint8Array, volumeName: Uint8Array): Uint8Array {
-  const { geometry, journalBlocks } = layout;
+  const { geometry, placement: { sizes: { journal: journalBlocks } } } = layout;
   const features = featuresOf(layout);
   const inodes = geometry.groups * geometry.inodesPerGroup;
   const block = new Uint8Array(BLOCK_SIZE);
@@ -63,5 +64,5 @@ function journalBackup(layout: Layout): number[] {
   const view = new DataView(new ArrayBuffer(INODE_BLOCK_SIZE));
   writeJournalMap(layout, view, 0);
   const map = Array.from({ length: INODE_BLOCK_SIZE / 4 }, (_, i) => view.getUint32(i * 4, true));
-  return [...map, 0, layout.journalBlocks * BLOCK_SIZE];
+  return [...map, 0, layout.placement.sizes.journal * BLOCK_SIZE];
 }

@@ -33,6 +33,11 @@ export interface Ext4Options {
   readonly inlineData?: (content: Content) => Uint8Array;
   /** fs-verity metadata of files (hash tree, descriptor, its size in the last 4 bytes; whole blocks): these files get the verity flag. */
   readonly verityTrees?: ReadonlyMap<FileNode, Uint8Array>;
+  /**
+   * Files that use the blocks of an earlier file in path order, whose content is the same. Any such file sets shared_blocks: the
+   * file system can then only be mounted read-only, and e2fsck knows that the blocks are used twice on purpose.
+   */
+  readonly shared?: ReadonlyMap<FileNode, FileNode>;
   /** Order of file data; default by similarity. */
   readonly order?: DataOrder;
 }
@@ -78,7 +83,7 @@ export function layOutExt4(root: DirectoryNode, options: Ext4Options = {}): Ext4
     image, size: image.size, uuid,
     inodeCount: layout.inventory.nodes.length,
     usedBlocks: layout.geometry.usedBlocks,
-    metadataBlocks: layout.starts.data,
+    metadataBlocks: layout.placement.starts.data,
     features: [...compat.names(features.compat), ...incompat.names(features.incompat), ...roCompat.names(features.roCompat)],
   };
 }

@@ -1,6 +1,5 @@
 /** Directories: linear blocks and the hash tree above them. Source: linux fs/ext4/ext4.h (ext4_dir_entry_2), fs/ext4/namei.c (dx_*). */
 import { bytes, struct, u16le, u32le, u8, type StructOf } from '../../bytes/struct.js';
-import type { NodeKind } from '../../model/tree.js';
 
 export const NAME_MAX = 255;
 export const DIR_ENTRY_HEADER_SIZE = 8;
@@ -20,10 +19,9 @@ export const directoryEntry = struct('directory entry', DIR_ENTRY_HEADER_SIZE, [
 ]);
 export type DirectoryEntry = StructOf<typeof directoryEntry>;
 
-/** file_type by kind. */
-export const fileTypes: Readonly<Record<NodeKind, number>> = {
-  'file': 1, 'directory': 2, 'character-device': 3, 'block-device': 4, 'fifo': 5, 'socket': 6, 'symlink': 7,
-};
+const fileTypeNumbers = { 'file': 1, 'directory': 2, 'character-device': 3, 'block-device': 4, 'fifo': 5, 'socket': 6, 'symlink': 7 } as const;
+/** file_type by kind of node. */
+export const fileTypes: Readonly<Record<keyof typeof fileTypeNumbers, number>> = fileTypeNumbers;
 
 /** Last bytes of a linear block with metadata_csum: looks like an unused entry. */
 export const directoryTail = struct('directory tail', DIR_TAIL_SIZE, [

@@ -5,7 +5,8 @@ import type { Ext4Options } from '../../../src/ext4/writer/writer.js';
 import { compareMounted } from '../../helpers/compare-mounted.js';
 import { everythingTree } from '../../helpers/everything-tree.js';
 import { complaints, debugfs, withImage, withMount } from '../../helpers/ext4-judges.js';
-import { directory, file, symlink, xattr } from '../../helpers/nodes.js';
+import { noise } from '../../helpers/make-tree.js';
+import { directory, file, sparse, symlink, xattr } from '../../helpers/nodes.js';
 import { oracleTest } from '../../helpers/oracle.js';
 import { readContent } from '../../helpers/tree-model.js';
 
@@ -74,6 +75,21 @@ describe('what is on the disk', () => {
       expect(debugfs(path, 'stat big')).toContain('Blockcount: 8');
       expect(debugfs(path, 'cat d/f')).toBe('x'.repeat(128));
     });
+  });
+
+  oracleTest(['e2fsck', 'debugfs', 'loop'], 'files of equal content can share their blocks', async () => {
+    const [bytes, fragments] = [noise(10_000, 1), Object.fromEntries(Array.from({ length: 9 }, (_, i) => [i * 8192, noise(100, i)]))];
+    const [a, b, c] = [file(bytes), file(bytes, { uid: 5 }), file(bytes)];
+    const [sparseOne, sparseTwo] = [file(sparse(80_000, fragments)), file(readContent(sparse(80_000, fragments)))]; // the second without holes
+    const tree = directory({ a, b, c, d: directory({ sparseOne, sparseTwo }), other: file(noise(5000, 2)) });
+    await withImage(tree, { shared: new Map([[b, a], [c, b], [sparseTwo, sparseOne]]) }, async ({ path, layout }) => {
+      expect(layout.features).toContain('shared_blocks');
+      expect(layout.usedBlocks - layout.metadataBlocks).toBe(3 + 3 + 9 + 2); // c names b, which has no blocks of its own
+      expect(complaints(path)).toBe('');
+      expect(debugfs(path, 'bmap b 2')).toBe(debugfs(path, 'bmap a 2'));
+      await withMount(path, (mountPoint) => { expect(compareMounted(tree, mountPoint)).toEqual([]); });
+    });
+    await withImage(tree, { inlineData: readContent, shared: new Map() }, ({ layout }) => { expect(layout.features).not.toContain('shared_blocks'); });
   });
 
   oracleTest(['debugfs'], 'the uuid changes the superblock only', async () => {

@@ -39,6 +39,10 @@ describe('limits', () => {
 });
 
 describe('refuses', () => {
+  test('to write what it would not read', () => {
+    expect(() => encodeSignatures([one, { ...one, signature: new Uint8Array(3) }])).toThrow(expect.objectContaining({ code: 'BAD_FIELD' }));
+  });
+
   test.each([
     ['white space', text.replace(':', ': ')],
     ['another payload type', text.replace('v1', 'v2')],

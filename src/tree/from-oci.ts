@@ -1,0 +1,89 @@
+/** An OCI image layout directory as a tree: index, manifest, layers (OCI image specification 1.1). */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { ThawfsError } from '../errors.js';
+import type { ReadTarOptions } from './from-tar.js';
+import { flattenLayers } from './layers.js';
+import { MANIFEST_MAX, OciBlobs, fileContent } from './oci-blobs.js';
+import { JsonRecord, parseDescriptor } from './oci-json.js';
+import type { Descriptor, Platform } from './oci-json.js';
+import { contentBytes } from './content-feed.js';
+import type { TreeSource } from './tree-source.js';
+
+export interface ReadOciOptions extends ReadTarOptions {
+  /** Which of several images; default linux on this machine's architecture. */
+  readonly platform?: Platform;
+}
+
+/** What an index leads to through further indexes; nobody nests deeper. */
+const INDEX_DEPTH_MAX = 4;
+const indexTypes = new Set(['application/vnd.oci.image.index.v1+json', 'application/vnd.docker.distribution.manifest.list.v2+json']);
+const manifestTypes = new Set(['application/vnd.oci.image.manifest.v1+json', 'application/vnd.docker.distribution.manifest.v2+json']);
+const layerType = /^application\/vnd\.(?:oci\.image\.layer(?:\.nondistributable)?\.v1\.tar(?:\+gzip|\+zstd)?|docker\.image\.rootfs\.(?:foreign\.)?diff\.tar(?:\.gzip|\.zstd)?)$/;
+/** Names of architectures in Go, by those in Node. */
+const architectures: Readonly<Record<string, string>> = { x64: 'amd64', ia32: '386', ppc64: 'ppc64le' };
+
+/**
+ * @param spec `DIR` or `DIR:TAG`
+ * @throws OBJECT_MISSING, BLOB_DIGEST_MISMATCH; BAD_ARGUMENT when no image fits, or several; BAD_FIELD, FEATURE_UNSUPPORTED for
+ *   what is no such image; what reading a tar throws
+ */
+export async function readOciLayout(spec: string, options: ReadOciOptions = {}): Promise<TreeSource> {
+  const { directory, tag } = splitSpec(spec);
+  const blobs = new OciBlobs(directory, options.signal);
+  const index = JsonRecord.parse(contentBytes(fileContent(join(directory, 'index.json'), `${directory}/index.json`), MANIFEST_MAX, 'index.json'), 'index.json');
+  const tagged = manifestsOf(index).filter((descriptor) => tag === undefined || descriptor.tag === tag);
+  if (tagged.length === 0) {
+    const tags = manifestsOf(index).flatMap(({ tag: name }) => name ?? []);
+    throw new ThawfsError('BAD_ARGUMENT', `oci:${spec}: there is no image${tag === undefined ? '' : ` with the tag ${tag}`}`, { detail: { tags }, suggestion: `Name one of: ${tags.join(', ') || 'none is tagged'}.` });
+  }
+  const manifest = findManifest(tagged, blobs, options.platform, spec);
+  const config = manifest.field('config');
+  if (config !== undefined) blobs.open(parseDescriptor(config));
+  const layers = manifest.required('layers').items().map(parseDescriptor).map((descriptor) => {
+    if (!layerType.test(descriptor.mediaType)) {
+      throw new ThawfsError('FEATURE_UNSUPPORTED', `layer ${descriptor.digest}: media type "${descriptor.mediaType.slice(0, 100)}" is not read`, { detail: { mediaType: descriptor.mediaType } });
+    }
+    return { label: `layer ${descriptor.digest}`, content: blobs.open(descriptor) };
+  });
+  return flattenLayers(layers, options);
+}
+
+/** A directory's name may hold a colon: the whole is tried first. */
+function splitSpec(spec: string): { directory: string; tag: string | undefined } {
+  const colon = spec.lastIndexOf(':');
+  if (colon < 0 || existsSync(join(spec, 'index.json'))) return { directory: spec, tag: undefined };
+  return { directory: spec.slice(0, colon), tag: spec.slice(colon + 1) };
+}
+
+function manifestsOf(index: JsonRecord): Descriptor[] {
+  return index.required('manifests').items().map(parseDescriptor);
+}
+
+function findManifest(start: readonly Descriptor[], blobs: OciBlobs, wanted: Platform | undefined, spec: string): JsonRecord {
+  let candidates = start;
+  for (let depth = 0; depth < INDEX_DEPTH_MAX; depth++) {
+    const chosen = choose(candidates, wanted, spec);
+    const record = blobs.json(chosen);
+    const type = chosen.mediaType || record.field('mediaType')?.text() || '';
+    if (manifestTypes.has(type) || (type === '' && record.field('layers') !== undefined)) return record;
+    if (!indexTypes.has(type) && !(type === '' && record.field('manifests') !== undefined)) {
+      throw new ThawfsError('FEATURE_UNSUPPORTED', `${record.label}: media type "${type.slice(0, 100)}" is no image`, { detail: { mediaType: type } });
+    }
+    candidates = manifestsOf(record);
+  }
+  throw new ThawfsError('LIMIT_EXCEEDED', `oci:${spec}: indexes inside indexes, more than ${INDEX_DEPTH_MAX}`, { detail: { limit: INDEX_DEPTH_MAX } });
+}
+
+/** A lone image is taken whatever it says it is for, unless a platform was asked for. */
+function choose(candidates: readonly Descriptor[], wanted: Platform | undefined, spec: string): Descriptor {
+  const { os, architecture } = wanted ?? { os: 'linux', architecture: architectures[process.arch] ?? process.arch };
+  const images = candidates.filter(({ platform }) => platform?.os !== 'unknown'); // Attestations of BuildKit.
+  const fitting = images.filter(({ platform }) => platform === undefined || (platform.os === os && platform.architecture === architecture));
+  const from = fitting.length === 0 && wanted === undefined && images.length === 1 ? images : fitting;
+  if (from.length === 1) return from[0]!;
+  const offered = images.map(({ platform, tag, digest }) => [tag ?? digest.slice(0, 19), ...(platform === undefined ? [] : [`${platform.os}/${platform.architecture}`])].join(' '));
+  throw new ThawfsError('BAD_ARGUMENT', `oci:${spec}: ${from.length === 0 ? 'no image is' : 'several images are'} for ${os}/${architecture}`, {
+    detail: { images: offered }, suggestion: `There are: ${offered.join(', ') || 'none'}. Name one with oci:DIR:TAG.`,
+  });
+}

@@ -1,0 +1,42 @@
+/** A whole, signed image file made by the packer, for tests that want the real thing but no source tree. */
+import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { toHex } from '../../src/bytes/hex.js';
+import { encodeHead, headSizeFor } from '../../src/chunk/head.js';
+import { encodeManifest, type Manifest } from '../../src/format/manifest.js';
+import { encodeSignatures } from '../../src/format/signatures.js';
+import { packImage } from '../../src/image/pack.js';
+import { bytesContent } from '../../src/model/content.js';
+import { makeSignature } from '../../src/trust/dsse.js';
+import type { SigningKey } from '../../src/trust/keys.js';
+import { withTempDir } from './temp-dir.js';
+
+/**
+ * @param fileSystem a multiple of 4096 bytes; any bytes
+ * @returns the file
+ */
+export function packBytes(fileSystem: Uint8Array, key: SigningKey, { chunkSize = 16384, salt = new Uint8Array(0) } = {}): Promise<Buffer> {
+  return withTempDir(async (directory) => {
+    const path = join(directory, 'image');
+    const file = openSync(path, 'w');
+    try {
+      const fileSystemSize = fileSystem.length;
+      const packed = await packImage({
+        image: bytesContent(fileSystem), fileSystemSize, uuid: new Uint8Array(16), salt, chunkSize, level: 3, jobs: 1, file, headSize: headSizeFor(Math.ceil(fileSystemSize / chunkSize) + 2, 1000),
+      });
+      const manifest: Manifest = {
+        formatVersion: 1, name: 'packed', sequence: 1, uuid: '00000000-0000-4000-8000-000000000000',
+        raw: { size: packed.rawSize, fileSystem: 'ext4', fileSystemSize },
+        verity: { algorithm: 'sha256', blockSize: 4096, salt: toHex(salt), dataBlocks: packed.dataBlocks, hashOffset: packed.hashOffset, rootHash: toHex(packed.rootHash) },
+        index: { chunkSize, chunkCount: packed.chunkCount, rootDigest: toHex(packed.rootDigest) },
+        codec: { name: 'zstd', level: 3, implementation: packed.codec }, provenance: {},
+      };
+      const bytes = encodeManifest(manifest);
+      const { rootPage, headSize, indexOffset } = packed;
+      writeSync(file, encodeHead({ manifest: bytes, rootPage, headSize, indexOffset, signatures: encodeSignatures([makeSignature(bytes, key)]) }), 0, headSize, 0);
+      return readFileSync(path);
+    } finally {
+      closeSync(file);
+    }
+  });
+}
