@@ -53,7 +53,7 @@ async function openLazy({ locations, head, cache, cacheSize, offline, readTimeou
   return {
     bytes: image, completion, touch: (chunk) => { image.touch(chunk); },
     fetch: (chunks, signal) => image.fetch(chunks, signal),
-    status: () => ({ rawSize: image.size, chunkSize: image.chunkSize, chunkCount: image.chunkCount, ...image.statistics, cache: store.statistics, completion: completion.status }),
+    status: () => ({ rawSize: image.size, chunkSize: image.chunkSize, chunkCount: image.chunkCount, ...image.statistics, cacheStatistics: store.statistics, completion: completion.status }),
   };
 }
 

@@ -12,7 +12,7 @@ import {
   closeSync, existsSync, fstatSync, futimesSync, mkdirSync, openSync, readFileSync, readSync, readdirSync, renameSync, rmSync, statSync, writeSync,
 } from 'node:fs';
 import { fromErrno } from '../errors.js';
-import { lockFile } from '../sys/file-lock.js';
+import { withFileLock } from '../sys/file-lock.js';
 import { BLOCK_SIZE, roundUp } from '../units.js';
 
 /** Bytes that a cache may take unless somebody says otherwise. */
@@ -106,7 +106,7 @@ export class DiskStore {
     const path = this.pathOf(id);
     const temporaryPath = `${this.folder}/objects/.${process.pid}.${this.temporary++}`;
     try {
-      return this.locked(() => {
+      return withFileLock(this.usage, () => {
         if (existsSync(path)) return true;
         const size = spaceOf(bytes.length);
         if (!this.makeRoom(size)) return false;
@@ -131,7 +131,7 @@ export class DiskStore {
   /** Drops an object that turned out to be damaged. */
   remove(id: string): void {
     try {
-      this.locked(() => {
+      withFileLock(this.usage, () => {
         const path = this.pathOf(id);
         const { size } = statSync(path);
         rmSync(path);
@@ -163,18 +163,7 @@ export class DiskStore {
 
   /** Removes the objects unused for longest until at most `target` bytes are used. @returns bytes used now */
   evict(target: number): number {
-    return this.locked(() => this.evictLocked(target));
-  }
-
-  /** Runs `work` while no other process changes the store. Closing the descriptor gives the lock back, also when the process dies. */
-  private locked<T>(work: () => T): T {
-    const fd = openSync(`${this.folder}/usage`, 'r+');
-    try {
-      lockFile(fd);
-      return work();
-    } finally {
-      closeSync(fd);
-    }
+    return withFileLock(this.usage, () => this.evictLocked(target));
   }
 
   private makeRoom(size: number): boolean {

@@ -2,6 +2,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, readdirSync, readlinkSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
+import { hasCode } from '../../src/errors.js';
 import { startMount } from '../../src/mount/start-mount.js';
 import type { ImagePlan, MountPlan, RawPlan } from '../../src/mount/plan.js';
 import { ask, sockets } from '../../src/mount/runtime-folder.js';
@@ -13,6 +14,8 @@ export interface Mounted {
   readonly plan: MountPlan;
   /** What the mount says of itself; waits while a server is being replaced. */
   status(): Promise<MountStatus>;
+  /** Completes the image; returns when that is done, a hand-over not waited for. */
+  fill(): Promise<void>;
   /** Plain umount(8), then waits until the supervisor is gone. */
   unmount(): Promise<void>;
 }
@@ -39,17 +42,17 @@ export async function mountForTest(folder: string, content: RawPlan | ImagePlan,
   return {
     directory, plan,
     status: async () => {
-      for (let tries = 0; ; tries++) {
-        try {
-          const status = await ask(socket, { command: 'status' }) as MountStatus;
-          if (status['state'] === 'served') return status;
-          if (tries >= 400) throw new Error('no server');
-        } catch (error) {
-          if (tries >= 400) throw error;
-          await delay(5);
-        }
+      for (let tries = 0; tries < 1000; tries++) {
+        const status = await ask(socket, { command: 'status' }).catch((error: unknown) => {
+          if (hasCode(error, 'MOUNT_FAILED')) return undefined; // it died while it was asked
+          throw error;
+        }) as MountStatus | undefined;
+        if (status?.['state'] === 'served') return status;
+        await delay(5);
       }
+      throw new Error('waited in vain for a server');
     },
+    fill: async () => { await ask(socket, { command: 'fill' }); },
     unmount: async () => {
       execFileSync('umount', [directory]);
       await until(() => sockets(`${folder}/run`).every((path) => path !== socket), 'the supervisor is gone');

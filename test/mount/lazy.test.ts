@@ -1,0 +1,178 @@
+/** Images that are mounted before they are here: what is fetched, kept, checked, and what happens when something is wrong with any of it. */
+import { execFile, execFileSync, spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { describe, expect } from '@jest/globals';
+import { findRawCopy } from '../../src/image/raw-copy.js';
+import { differences, dropCaches, withLazyFixture } from '../helpers/lazy-mount.js';
+import { leftovers, until } from '../helpers/mounted.js';
+import { oracleTest } from '../helpers/oracle.js';
+import { withRangeServer } from '../helpers/range-server.js';
+import { startReading } from '../helpers/reading-process.js';
+
+const needs = ['loop', 'fuse', 'losetup', 'diff'];
+const run = promisify(execFile);
+
+/** Paths of all objects in a chunk store. */
+function objectsIn(cache: string): string[] {
+  return readdirSync(`${cache}/objects`, { recursive: true, encoding: 'utf8' }).map((name) => `${cache}/objects/${name}`).filter((path) => statSync(path).isFile());
+}
+
+describe.each(['block', 'tree'] as const)('%s back-end', (backend) => {
+  oracleTest(needs, 'serves an image from a web server, and fetches what is read, once', () => withLazyFixture({}, async ({ tree, image, server, mount, folder }) => {
+    const mounted = await mount({}, { backend });
+    const opening = server.bytesSent;
+    expect(opening).toBeLessThan(200_000);
+    await run('cat', [`${mounted.directory}/d2/f2`]);
+    expect(server.bytesSent - opening).toBeLessThan(500_000); // a file of 70 kB, some metadata, and what was read ahead
+    expect(await differences(tree, mounted.directory)).toBe('');
+    expect(server.bytesSent).toBeLessThan(image.length * 1.1);
+    const { length } = server.seen;
+    dropCaches();
+    expect(await differences(tree, mounted.directory)).toBe('');
+    expect(server.seen.length).toBe(length);
+    await mounted.unmount();
+    expect(leftovers(folder)).toEqual([]);
+  }));
+
+  oracleTest(needs, 'kill -9 of the server 25 times while it fetches: nothing wrong, little fetched twice', () => withLazyFixture({}, async ({ tree, image, server, mount }) => {
+    const mounted = await mount({}, { backend });
+    const stop = [1, 2].map((seed) => startReading(tree, mounted.directory, seed));
+    for (let kill = 0; kill < 25; kill++) {
+      await delay(20 + kill * 53 % 150);
+      process.kill((await mounted.status()).server, 'SIGKILL');
+    }
+    for (const { errors, wrong, reads } of await Promise.all(stop.map((end) => end()))) {
+      expect({ errors, wrong }).toEqual({ errors: [], wrong: [] });
+      expect(reads).toBeGreaterThan(20);
+    }
+    expect(server.bytesSent).toBeLessThan(image.length * 2);
+    await mounted.unmount();
+  }), 180_000);
+
+  oracleTest(needs, 'bits that flip in the cache are found, and fetched again', () => withLazyFixture({}, async ({ tree, mount, cache }) => {
+    const first = await mount({}, { backend });
+    expect(await differences(tree, first.directory)).toBe('');
+    await first.unmount();
+    for (const [i, path] of objectsIn(cache).entries()) {
+      const bytes = readFileSync(path);
+      if (i % 3 === 0) bytes[i * 7919 % bytes.length]! ^= 1 << i % 8;
+      writeFileSync(path, i % 5 === 0 ? bytes.subarray(0, bytes.length >> 1) : bytes);
+    }
+    const second = await mount({}, { backend });
+    expect(await differences(tree, second.directory)).toBe('');
+    const { fetched } = await second.status();
+    expect(fetched).toBeGreaterThan(10);
+    await second.unmount();
+  }));
+
+  oracleTest(needs, 'without its origin: what is here is served, the rest fails with EIO when the time is up', () => withLazyFixture({}, async ({ tree, mount, server }) => {
+    const mounted = await mount({ readTimeout: 1000 }, { backend });
+    expect(String(await run('cat', [`${mounted.directory}/d3/f3`], { encoding: 'latin1' }).then(({ stdout }) => stdout.length))).toBe('200000');
+    await server.close();
+    dropCaches();
+    expect(await run('cmp', [`${tree}/d3/f3`, `${mounted.directory}/d3/f3`])).toMatchObject({ stdout: '' });
+    await expect(run('cat', [`${mounted.directory}/d1/f51`])).rejects.toThrow(/Input\/output error/);
+    await mounted.unmount();
+    await server.listen();
+  }), 60_000);
+
+  oracleTest(needs, 'a complete cache mounts and serves offline', () => withLazyFixture({}, async ({ tree, mount, server }) => {
+    const first = await mount({ fill: true }, { backend });
+    for (let tries = 0; (await first.status())['completion'] !== undefined && tries < 500; tries++) {
+      if (((await first.status())['completion'] as { state: string }).state === 'complete') break;
+      await delay(20);
+    }
+    await first.unmount();
+    const { length } = server.seen;
+    const second = await mount({ offline: true }, { backend });
+    expect(await differences(tree, second.directory)).toBe('');
+    expect(server.seen.length).toBe(length);
+    await second.unmount();
+  }));
+
+  oracleTest(needs, 'an origin that changes while it is mounted is not believed', () => withLazyFixture({}, async ({ tree, image, mount, server }) => {
+    const mounted = await mount({}, { backend });
+    expect(await run('cmp', [`${tree}/d3/f3`, `${mounted.directory}/d3/f3`])).toMatchObject({ stdout: '' });
+    const other = Buffer.from(image);
+    for (let at = 65_536; at < other.length; at += 997) other[at]! ^= 0xff;
+    server.served = { size: other.length, read: (offset, length) => other.subarray(offset, offset + length) };
+    server.etag = '"v2"';
+    await expect(run('cat', [`${mounted.directory}/d1/f51`])).rejects.toThrow(/Input\/output error/);
+    await mounted.unmount();
+  }), 60_000);
+
+  oracleTest(needs, 'a mirror helps where the first origin lies', () => {
+    let honest = true;
+    return withLazyFixture({
+      interfere: (request, response, server) => {
+        if (honest) return false;
+        const { status, headers, body } = server.answer(request.headers.range);
+        response.writeHead(status, headers).end(Buffer.from(body).fill(0x55));
+        return true;
+      },
+    }, async ({ tree, image, server, mount }) => {
+      await withRangeServer(image, {}, async (mirror) => {
+        const mounted = await mount({ locations: [server.url, mirror.url] }, { backend });
+        honest = false;
+        expect(await differences(tree, mounted.directory)).toBe('');
+        expect(mirror.bytesSent).toBeGreaterThan(100_000);
+        await mounted.unmount();
+      });
+    });
+  }, 60_000);
+
+  oracleTest(needs, 'a cache too small, and a full disk: slower, never wrong', () => withLazyFixture({}, async ({ folder, tree, cache, mount }) => {
+    const mounted = await mount({ cacheSize: 1 << 20 }, { backend });
+    expect(await differences(tree, mounted.directory)).toBe('');
+    const held = objectsIn(cache).reduce((sum, path) => sum + statSync(path).blocks * 512, 0);
+    expect(held).toBeGreaterThan(0);
+    expect(held).toBeLessThanOrEqual((1 << 20) + 65_536);
+    await mounted.unmount();
+    const small = `${folder}/small`;
+    mkdirSync(small);
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=512k', 'tmpfs', small]);
+    const onSmall = await mount({ cache: small }, { backend });
+    expect(await differences(tree, onSmall.directory)).toBe('');
+    expect(JSON.stringify((await onSmall.status())['cacheStatistics'])).toContain('ENOSPC');
+    await onSmall.unmount();
+  }), 60_000);
+});
+
+describe('hand-over', () => {
+  oracleTest(needs, 'a complete image goes on without a server, open files included; the next mount needs none', () => withLazyFixture({}, async ({ folder, tree, cache, mount }) => {
+    const mounted = await mount({ handover: true });
+    // A reader that had a file open before, and goes on reading after.
+    const reader = spawn('bash', ['-c', `exec 7<${mounted.directory}/d3/f3; head -c 1000 <&7 >/dev/null; read; cat <&7`], { stdio: ['pipe', 'pipe', 'inherit'] });
+    const output: Buffer[] = [];
+    reader.stdout.on('data', (data: Buffer) => { output.push(data); });
+    await delay(300);
+    const { supervisor } = await mounted.status();
+    await mounted.fill();
+    await until(() => !existsSync(`/proc/${supervisor}`), 'the supervisor has left');
+    expect(leftovers(folder).filter((line) => line.startsWith('process'))).toEqual([]);
+    dropCaches();
+    reader.stdin.end('\n');
+    await new Promise((resolve) => { reader.once('close', resolve); });
+    expect(Buffer.concat(output).length).toBeGreaterThan(190_000);
+    expect(readFileSync(`${tree}/d3/f3`).subarray(-190_000).equals(Buffer.concat(output).subarray(-190_000))).toBe(true);
+    expect(await differences(tree, mounted.directory)).toBe('');
+    execFileSync('umount', [mounted.directory]);
+    const [rootHash] = readdirSync(`${cache}/raw`).filter((name) => !name.endsWith('.seal'));
+    expect(findRawCopy(cache, rootHash!)).toBeDefined();
+    // Whoever touches the copy breaks its seal, and it is used no more.
+    writeFileSync(`${cache}/raw/${rootHash!}`, 'x', { flag: 'r+' });
+    expect(findRawCopy(cache, rootHash!)).toBeUndefined();
+    expect(readdirSync(`${cache}/raw`)).toEqual([]);
+  }), 60_000);
+
+  oracleTest(needs, 'without room for the raw image it goes on being served', () => withLazyFixture({}, async ({ tree, image, mount }) => {
+    const mounted = await mount({ handover: true, cacheSize: Math.ceil(image.length * 1.5) });
+    await mounted.fill();
+    expect(JSON.stringify((await mounted.status())['completion'])).toMatch(/"complete".*no room/);
+    expect(await differences(tree, mounted.directory)).toBe('');
+    await mounted.unmount();
+  }));
+});
+
