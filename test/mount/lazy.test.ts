@@ -40,14 +40,14 @@ describe.each(['block', 'tree'] as const)('%s back-end', (backend) => {
     const mounted = await mount({}, { backend });
     const stop = [1, 2].map((seed) => startReading(tree, mounted.directory, seed));
     for (let kill = 0; kill < 25; kill++) {
-      await delay(20 + kill * 53 % 150);
+      await delay(100 + kill * 53 % 300);
       process.kill((await mounted.status()).server, 'SIGKILL');
     }
     for (const { errors, wrong, reads } of await Promise.all(stop.map((end) => end()))) {
       expect({ errors, wrong }).toEqual({ errors: [], wrong: [] });
-      expect(reads).toBeGreaterThan(20);
+      expect(reads).toBeGreaterThan(10);
     }
-    expect(server.bytesSent).toBeLessThan(image.length * 2);
+    expect(server.bytesSent).toBeLessThan(image.length * 1.5);
     await mounted.unmount();
   }), 180_000);
 
