@@ -1,11 +1,12 @@
 import { string } from '@oclif/core/args';
-import { boolean } from '@oclif/core/flags';
+import { boolean, string as stringFlag } from '@oclif/core/flags';
 import { BaseCommand } from '../src/cli/base-command.js';
 import { mountFlags, mountOptions } from '../src/cli/mount-flags.js';
-import { imageArgument } from '../src/cli/opened-image.js';
 import { fields } from '../src/cli/report.js';
+import { ThawfsError } from '../src/errors.js';
+import type { MountReport } from '../src/mount/mount-image.js';
 
-interface Report { readonly target: string; readonly backend: string; readonly name: string; readonly rootHash: string; readonly served: boolean }
+type Report = Omit<MountReport, 'ended'>
 
 export default class Mount extends BaseCommand {
   static override summary = 'Mount an image before it is downloaded.';
@@ -17,22 +18,37 @@ As root the kernel's own ext4 reads the image (--backend block). Everybody else 
   static override examples = [
     { description: 'Run from an image on a server at once:', command: '<%= config.bin %> <%= command.id %> https://example.org/app.img.zst /srv/app --trust ci.pub' },
     { description: 'Fetch only what is used, and nothing else:', command: '<%= config.bin %> <%= command.id %> https://example.org/app.img.zst /srv/app --trust ci.pub --no-fill' },
+    { description: 'A writable view:', command: '<%= config.bin %> <%= command.id %> https://example.org/app.img.zst /srv/app --trust ci.pub --upper /srv/app.changes' },
     { description: 'Use only what was fetched before:', command: '<%= config.bin %> <%= command.id %> https://example.org/app.img.zst /srv/app --trust ci.pub --offline' },
   ];
 
-  static override args = { image: imageArgument, directory: string({ required: true, description: 'An existing directory.' }) };
+  static override strict = false;
+  static override args = {
+    image: string({ required: true, description: 'Image: a path or an http(s) URL. Several are stacked, the first on top.' }),
+    directory: string({ required: true, description: 'An existing directory.' }),
+  };
 
-  static override flags = { ...mountFlags, foreground: boolean({ char: 'f', summary: 'Stay until the directory is unmounted; Ctrl-C unmounts.' }) };
+  static override flags = {
+    ...mountFlags,
+    upper: stringFlag({ helpValue: 'DIR', helpGroup: 'OVERLAY', summary: 'Make it writable: changes go to this directory.' }),
+    work: stringFlag({ helpValue: 'DIR', helpGroup: 'OVERLAY', dependsOn: ['upper'], summary: 'Working directory of the overlay, on the same file system; UPPER.work unless given.' }),
+    foreground: boolean({ char: 'f', summary: 'Stay until the directory is unmounted; Ctrl-C unmounts.' }),
+  };
 
   async run(): Promise<Report> {
-    const { args: { image, directory }, flags } = await this.parse(Mount);
-    const { mountImage } = await import('../src/mount/mount-image.js');
-    const { ended, id, ...mounted } = await mountImage(image, directory, { ...await mountOptions(flags, this.signal), foreground: flags.foreground });
-    const report = { ...mounted, served: id !== undefined };
-    const { target, backend, name, rootHash } = report;
-    this.log(fields([['mounted', target], ['image', name], ['root hash', rootHash], ['back-end', backend], ['server', id ?? 'none needed: the image is complete here']]));
-    // The supervisor got the same Ctrl-C: it unmounts, and its end is ours.
-    if (ended !== undefined) await ended;
+    const { argv, flags: { foreground, upper, work, ...flags } } = await this.parse(Mount);
+    const places = argv as string[];
+    const directory = places.pop()!;
+    if (places.length === 0) throw new ThawfsError('BAD_ARGUMENT', 'mount: needs an image and a directory', { suggestion: 'Write: thawfs mount IMAGE DIR' });
+    const { mountImages } = await import('../src/mount/mount-image.js');
+    const { ended, ...report } = await mountImages(places, directory, {
+      ...await mountOptions(flags, this.signal), foreground, ...(upper === undefined ? {} : { upper }), ...(work === undefined ? {} : { work }),
+    });
+    this.log(fields([
+      ['mounted', directory], ['back-end', report.backend],
+      ...report.layers.flatMap(({ name, rootHash, id }): [string, string][] => [['image', name], ['root hash', rootHash], ['server', id ?? 'none needed: the image is complete here']]),
+    ]));
+    if (foreground) await ended;
     return report;
   }
 }

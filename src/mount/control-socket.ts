@@ -50,9 +50,9 @@ export class ControlSocket {
   private async respond(line: string, succession: Succession): Promise<unknown> {
     const question = parse(line);
     if (question.command !== 'status') return succession.ask(question);
-    const { id, target, backend, content } = this.plan;
+    const { id, directory, backend, content } = this.plan;
     const origin = content.kind === 'raw' ? { locations: [content.path] } : { locations: content.locations, cache: content.cache, offline: content.offline };
-    const own = { id, target, backend, ...origin, supervisor: process.pid, ...succession.status };
+    const own = { id, target: directory, backend, ...origin, supervisor: process.pid, ...succession.status };
     try {
       return { ...own, state: 'served', ...(await succession.ask(question) as object) };
     } catch (error) {

@@ -1,17 +1,22 @@
 /** Mounting: from what the user asked for to a plan, and from the plan to a mount. */
 import { randomBytes } from 'node:crypto';
-import { accessSync, constants, readFileSync, realpathSync, statSync } from 'node:fs';
-import { homedir } from 'node:os';
-import { fromBytes } from '../bytes/byte-string.js';
+import type { ChildProcess } from 'node:child_process';
+import { accessSync, constants, mkdirSync, mkdtempSync, realpathSync, rmSync, statSync } from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
+import { resolve } from 'node:path';
+import { fromBytes, fromText, type ByteString } from '../bytes/byte-string.js';
 import { fromErrno, ThawfsError } from '../errors.js';
 import { findRawCopy } from '../image/raw-copy.js';
 import { openTrustedHead } from '../image/trusted-head.js';
 import type { SourceOptions } from '../source/open-source.js';
 import { DEFAULT_DISK_BUDGET } from '../store/disk-store.js';
 import type { TrustPolicy } from '../trust/policy.js';
+import { isMachineRoot } from '../sys/identity.js';
+import { unmount, unmountFlags } from '../sys/mount.js';
 import { MiB } from '../units.js';
 import { attachFile } from './block.js';
 import type { Backend, MountPlan } from './plan.js';
+import { mountOverlay } from './overlay.js';
 import { defaultRuntimeFolder } from './runtime-folder.js';
 import { startMount } from './start-mount.js';
 
@@ -35,8 +40,12 @@ export interface MountOptions {
   readonly fillRate?: number;
   /** Write a complete image out and mount on without a server; default true. */
   readonly handover?: boolean;
-  /** Stay in the foreground: the supervisor is a child that prints to standard error, and is given back. */
+  /** The mount ends with this process, or when `signal` aborts; its servers print to standard error. */
   readonly foreground?: boolean;
+  /** Writable overlay: what is written goes to this directory. */
+  readonly upper?: string;
+  /** Of the overlay: an empty directory on the same file system as `upper`; default `UPPER.work`. */
+  readonly work?: string;
   /** Print every FUSE request. */
   readonly trace?: boolean;
   readonly runtimeFolder?: string;
@@ -44,15 +53,20 @@ export interface MountOptions {
   readonly signal?: AbortSignal;
 }
 
-export interface MountReport {
-  readonly target: string;
-  readonly backend: Backend;
+export interface LayerReport {
   readonly name: string;
   readonly rootHash: string;
-  /** Names the mount's control socket; absent when no server was needed. */
+  /** Names the layer's control socket; absent when no server was needed. */
   readonly id?: string;
-  /** Only in the foreground: resolves when the mount is gone. */
-  readonly ended?: Promise<void>;
+}
+
+export interface MountReport {
+  readonly directory: string;
+  readonly backend: Backend;
+  /** The images, the topmost first. */
+  readonly layers: readonly LayerReport[];
+  /** In the foreground: resolves when the servers have ended. */
+  readonly ended: Promise<void>;
 }
 
 /** Milliseconds. */
@@ -60,18 +74,51 @@ const WATCHDOG = 5000;
 const READ_TIMEOUT = 60_000;
 
 /**
- * Mounts an image, and returns when it is usable. A supervisor with its server stays behind, unless the image is complete on
- * this machine already: then the kernel needs nobody.
+ * Mounts one image, or several stacked, and returns when the directory is usable. A supervisor with its server stays behind
+ * for each, unless the image is complete on this machine already: then the kernel needs nobody.
  *
- * Cost: one request, or none when the image was mounted here before and its origin is down.
+ * Cost: one request per image, or none when it was mounted here before and its origin is down.
  *
- * @param location a path or an http(s) URL
+ * @param images paths or http(s) URLs, the topmost first
  * @param directory an existing directory
- * @throws what opening and trusting the image throws; NO_FUSE_DEVICE, NOT_PERMITTED, MOUNT_FAILED, PATH_MISSING
+ * @throws what opening and trusting the images throws; NO_FUSE_DEVICE, NOT_PERMITTED, MOUNT_FAILED, PATH_MISSING; nothing is left then
  */
-export async function mountImage(location: string, directory: string, options: MountOptions): Promise<MountReport> {
-  const { mirrors = [], offline = false, handover = true, foreground = false, trace = false, signal } = options;
+export async function mountImages(images: readonly string[], directory: string, options: MountOptions): Promise<MountReport> {
   const target = targetOf(directory);
+  const [first] = images;
+  if (first === undefined) throw new ThawfsError('BAD_ARGUMENT', 'mount: no image', { suggestion: 'Name an image.' });
+  if (images.length === 1 && options.upper === undefined) {
+    const layer = await mountLayer(first, target, target, options);
+    return { directory, backend: layer.backend, layers: [layer.report], ended: ended([layer]) };
+  }
+  const layers: Layer[] = [];
+  const folder = mkdtempSync(`${tmpdir()}/thawfs-layers-`);
+  try {
+    for (const [i, image] of images.entries()) {
+      const place = `${folder}/${i}`;
+      mkdirSync(place);
+      layers.push(await mountLayer(image, place, target, { ...options, mirrors: i === 0 ? options.mirrors ?? [] : [] }));
+    }
+    mountOverlay(target, {
+      lowers: layers.map((_, i) => `${folder}/${i}`), unprivileged: !isMachineRoot(),
+      ...(options.upper === undefined ? {} : { upper: absoluteBytes(options.upper) }), ...(options.work === undefined ? {} : { work: absoluteBytes(options.work) }),
+    });
+  } finally {
+    // The overlay holds its layers; when there is none they end here.
+    for (const i of layers.keys()) unmount(`${folder}/${i}`, unmountFlags.detach);
+    rmSync(folder, { recursive: true, force: true });
+  }
+  return { directory, backend: layers[0]!.backend, layers: layers.map(({ report }) => report), ended: ended(layers) };
+}
+
+interface Layer {
+  readonly report: LayerReport;
+  readonly backend: Backend;
+  readonly supervisor?: ChildProcess;
+}
+
+async function mountLayer(location: string, target: ByteString, directory: ByteString, options: MountOptions): Promise<Layer> {
+  const { mirrors = [], offline = false, handover = true, foreground = false, trace = false, signal } = options;
   const backend = options.backend === undefined || options.backend === 'auto' ? bestBackend() : options.backend;
   const cache = options.cache ?? defaultCacheFolder();
   const locations = [location, ...mirrors].map(absolute);
@@ -79,15 +126,14 @@ export async function mountImage(location: string, directory: string, options: M
     trust: options.trust, cache, offline, sourceOptions: { ...options.sourceOptions, ...(signal === undefined ? {} : { signal }) },
   });
   const { name, verity: { rootHash } } = manifest;
-  const report = { target: directory, backend, name, rootHash };
   const rawCopy = backend === 'block' && handover ? findRawCopy(cache, rootHash) : undefined;
   if (rawCopy !== undefined) {
     attachFile(rawCopy, target, MiB);
-    return report;
+    return { backend, report: { name, rootHash } };
   }
   const id = `${name.replace(/[^A-Za-z0-9]+/g, '-').slice(0, 40)}-${randomBytes(4).toString('hex')}`;
   const plan: MountPlan = {
-    id, backend, target, squash: backend === 'tree' && !ownsAllIds(), foreground, trace, watchdog: WATCHDOG,
+    id, backend, target, directory, squash: backend === 'tree' && !isMachineRoot(), foreground, trace, watchdog: WATCHDOG,
     runtimeFolder: options.runtimeFolder ?? defaultRuntimeFolder(),
     content: {
       kind: 'image', locations, head: Buffer.from(bytes).toString('base64'), cache, cacheSize: options.cacheSize ?? DEFAULT_DISK_BUDGET,
@@ -95,15 +141,19 @@ export async function mountImage(location: string, directory: string, options: M
     },
   };
   const supervisor = await startMount(plan, signal);
-  return {
-    ...report, id,
-    ...(foreground ? { ended: new Promise<void>((resolve) => supervisor.once('exit', () => { resolve(); })) } : {}),
-  };
+  if (foreground) signal?.addEventListener('abort', () => { if (supervisor.connected) supervisor.disconnect(); }, { once: true });
+  return { backend, supervisor, report: { name, rootHash, id } };
+}
+
+async function ended(layers: readonly Layer[]): Promise<void> {
+  await Promise.all(layers.map(async ({ supervisor }) => {
+    if (supervisor?.exitCode === null) await new Promise<void>((end) => supervisor.once('exit', () => { end(); }));
+  }));
 }
 
 /** @returns where chunks are kept unless somebody says otherwise */
 export function defaultCacheFolder(): string {
-  if (process.getuid?.() === 0) return '/var/cache/thawfs';
+  if (isMachineRoot()) return '/var/cache/thawfs';
   const cache = process.env['XDG_CACHE_HOME'] ?? '';
   return `${cache.startsWith('/') ? cache : `${homedir()}/.cache`}/thawfs`;
 }
@@ -121,20 +171,14 @@ function targetOf(directory: string): string {
 function bestBackend(): Backend {
   try {
     accessSync('/dev/loop-control', constants.R_OK | constants.W_OK);
-    return process.getuid?.() === 0 && ownsAllIds() ? 'block' : 'tree';
+    return isMachineRoot() ? 'block' : 'tree';
   } catch {
     return 'tree';
   }
 }
 
-/** False in a user namespace, where files of other users would belong to nobody, and for ordinary users. */
-function ownsAllIds(): boolean {
-  if (process.getuid?.() !== 0) return false;
-  try {
-    return /^\s*0\s+0\s+4294967295$/m.test(fromBytes(readFileSync('/proc/self/uid_map')));
-  } catch {
-    return true;
-  }
+function absoluteBytes(path: string): ByteString {
+  return fromText(resolve(path));
 }
 
 function absolute(location: string): string {

@@ -31,8 +31,10 @@ export interface MountPlan {
   /** Names the mount's control socket; letters, digits and hyphens. */
   readonly id: string;
   readonly backend: Backend;
-  /** Absolute path of the directory, a byte string. */
+  /** Absolute path of the directory that the image is mounted on, a byte string. */
   readonly target: string;
+  /** Where people see it: the same, unless it is a layer of an overlay. */
+  readonly directory: string;
   readonly content: RawPlan | ImagePlan;
   /** Everything belongs to the user who mounts: where other ids have no meaning (a user namespace). */
   readonly squash: boolean;
@@ -42,6 +44,6 @@ export interface MountPlan {
   readonly watchdog: number;
   /** Print every FUSE request to standard error. */
   readonly trace: boolean;
-  /** The command stays, and its terminal sees the servers' messages. */
+  /** The mount ends with the process that asked for it, whose standard error gets the servers' messages. */
   readonly foreground: boolean;
 }

@@ -2,15 +2,15 @@
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { ThawfsError } from '../errors.js';
+import { isMachineRoot, outerUid } from '../sys/identity.js';
 import type { Answer } from './control-socket.js';
 import { errorOf, type Question } from './messages.js';
 
 /** @returns `/run/thawfs` for root, else a folder of the user's own. */
 export function defaultRuntimeFolder(): string {
-  const uid = process.getuid?.() ?? 0;
-  const owned = process.env['XDG_RUNTIME_DIR'];
-  if (uid === 0 && existsSync('/run')) return '/run/thawfs';
-  return owned !== undefined && owned !== '' ? `${owned}/thawfs` : `/tmp/thawfs-${uid}`;
+  if (isMachineRoot() && existsSync('/run')) return '/run/thawfs';
+  const owned = process.env['XDG_RUNTIME_DIR'] ?? '';
+  return owned.startsWith('/') && existsSync(owned) ? `${owned}/thawfs` : `/tmp/thawfs-${outerUid()}`;
 }
 
 export function socketPath({ runtimeFolder, id }: { readonly runtimeFolder: string; readonly id: string }): string {

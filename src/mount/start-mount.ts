@@ -13,7 +13,7 @@ const program = fileURLToPath(new URL('supervisor-main.js', import.meta.url));
  * Mounts, and returns when the mount is usable; a supervisor and its servers stay behind.
  *
  * @param signal aborting gives up: nothing is mounted then, nothing is left behind
- * @returns the supervisor: with `foreground` it lives as long as the mount
+ * @returns the supervisor; with `foreground`, disconnecting from it (or dying) takes the mount out of the tree
  * @throws why it could not be mounted: whatever opening the image throws, NO_FUSE_DEVICE, MOUNT_FAILED, NOT_PERMITTED, PATH_MISSING
  */
 export async function startMount(plan: MountPlan, signal?: AbortSignal): Promise<ChildProcess> {
@@ -22,7 +22,7 @@ export async function startMount(plan: MountPlan, signal?: AbortSignal): Promise
   await removeStale(plan.runtimeFolder);
   const log = plan.foreground ? undefined : openSync(logPath(plan), 'a', 0o600);
   const supervisor = spawn(process.execPath, [program], {
-    stdio: ['ignore', log ?? 'inherit', log ?? 'inherit', 'ipc'], detached: !plan.foreground, cwd: '/',
+    stdio: ['ignore', log ?? process.stderr, log ?? process.stderr, 'ipc'], detached: true, cwd: '/',
   });
   if (log !== undefined) closeSync(log);
   try {

@@ -1,6 +1,7 @@
 /** What is mounted, and how it is doing. */
 import { hasCode } from '../errors.js';
 import { rawCopyUnder, readMountTable } from './mount-table.js';
+import { OVERLAY_SOURCE } from './overlay.js';
 import { ask, defaultRuntimeFolder, sockets } from './runtime-folder.js';
 
 export interface MountStatus {
@@ -20,7 +21,11 @@ export async function mountStatus(runtimeFolder = defaultRuntimeFolder()): Promi
     const path = rawCopyUnder(entry);
     return path === undefined ? [] : [{ target: entry.target, backend: 'block', state: 'local', rawImage: path, rootHash: path.slice(-64) }];
   });
-  return [...await liveMounts(runtimeFolder), ...local].sort((a, b) => (a.target < b.target ? -1 : 1));
+  const live = await liveMounts(runtimeFolder);
+  // The layers of an overlay are not in the table; an overlay of ours without servers has only layers that are complete.
+  const overlays = readMountTable().filter(({ type, source, target }) => type === 'overlay' && source === OVERLAY_SOURCE && live.every((mount) => mount.target !== target))
+    .map(({ target }): MountStatus => ({ target, backend: 'block', state: 'local' }));
+  return [...live, ...local, ...overlays].sort((a, b) => (a.target < b.target ? -1 : 1));
 }
 
 /** @returns the mounts whose supervisors answer */

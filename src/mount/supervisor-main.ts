@@ -51,9 +51,9 @@ async function supervise(plan: MountPlan): Promise<void> {
   const serving = new Promise<void>((resolve) => { startServing = resolve; });
   const succession = new Succession(plan, fuse, { serving: () => { startServing(); }, unmounted: () => { void leave(0); }, complete: (path) => { void handOver(path); }, gaveUp: fail });
   control.listen(succession);
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.on(signal, () => { callAttacher({ type: 'detach', target: plan.target }).catch(() => { void leave(1); }); });
-  }
+  /** Out of the tree now; servers go on until the last user has gone. */
+  const detach = (): void => { callAttacher({ type: 'detach', target: plan.directory }).catch(() => { void leave(1); }); };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, detach);
   // A front that dies before it was answered leaves nobody who knows of this mount.
   const abandoned = (): void => { void leave(1); };
   process.once('disconnect', abandoned);
@@ -71,6 +71,7 @@ async function supervise(plan: MountPlan): Promise<void> {
     return;
   }
   process.off('disconnect', abandoned);
+  if (plan.foreground) process.once('disconnect', detach);
   reply({ type: 'mounted' }, () => { if (process.connected && !plan.foreground) process.disconnect(); });
 }
 

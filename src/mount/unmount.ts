@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { display, fromBytes, type ByteString } from '../bytes/byte-string.js';
 import { fromErrno, hasCode, ThawfsError } from '../errors.js';
 import { unmount, unmountFlags } from '../sys/mount.js';
+import { OVERLAY_SOURCE } from './overlay.js';
 import { rawCopyUnder, readMountTable } from './mount-table.js';
 import { defaultRuntimeFolder, removeStale } from './runtime-folder.js';
 import { liveMounts } from './status.js';
@@ -24,8 +25,8 @@ export interface UnmountOptions {
 export async function unmountImage(directory: string, { lazy = false, runtimeFolder = defaultRuntimeFolder() }: UnmountOptions = {}): Promise<void> {
   const target = resolve(directory);
   const entry = readMountTable().filter((mount) => mount.target === target).at(-1);
-  const live = (await liveMounts(runtimeFolder)).find((mount) => mount.target === target);
-  const ours = entry !== undefined && (live !== undefined || entry.type === 'fuse.thawfs' || rawCopyUnder(entry) !== undefined || isOrphan(entry.source));
+  const live = (await liveMounts(runtimeFolder)).filter((mount) => mount.target === target);
+  const ours = entry !== undefined && (live.length > 0 || (entry.type === 'overlay' && entry.source === OVERLAY_SOURCE) || entry.type === 'fuse.thawfs' || rawCopyUnder(entry) !== undefined || isOrphan(entry.source));
   if (!ours) {
     throw new ThawfsError('NOT_MOUNTED', `${directory}: no thawfs image is mounted there`, { detail: { directory }, suggestion: 'thawfs status lists what is mounted.' });
   }
@@ -34,8 +35,8 @@ export async function unmountImage(directory: string, { lazy = false, runtimeFol
   } catch (error) {
     throw hasCode(error, 'MOUNT_BUSY') ? busy(directory, target, error) : error;
   }
-  if (!lazy && live !== undefined) {
-    for (const deadline = Date.now() + PATIENCE; existsSync(live.socket) && Date.now() < deadline;) await delay(10);
+  if (!lazy) {
+    for (const deadline = Date.now() + PATIENCE; live.some(({ socket }) => existsSync(socket)) && Date.now() < deadline;) await delay(10);
   }
   await removeStale(runtimeFolder);
 }

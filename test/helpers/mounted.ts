@@ -35,7 +35,7 @@ export async function mountForTest(folder: string, content: RawPlan | ImagePlan,
   const directory = `${folder}/mounted-${id}`;
   mkdirSync(directory);
   const plan: MountPlan = {
-    id, backend: 'block', target: directory, content, squash: false, runtimeFolder: `${folder}/run`, watchdog: 5000, trace: false, foreground: false, ...overrides,
+    id, backend: 'block', target: directory, directory, content, squash: false, runtimeFolder: `${folder}/run`, watchdog: 5000, trace: false, foreground: false, ...overrides,
   };
   await startMount(plan);
   const socket = `${folder}/run/${id}.sock`;

@@ -1,0 +1,52 @@
+import { mkdtempSync, rmdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { string } from '@oclif/core/args';
+import { BaseCommand } from '../src/cli/base-command.js';
+import { mountFlags, mountOptions } from '../src/cli/mount-flags.js';
+import { ThawfsError } from '../src/errors.js';
+
+export default class Run extends BaseCommand {
+  static override summary = 'Mount an image for one command, without any rights.';
+  static override description = `The image is mounted where only the command and its children see it, and is gone when the command ends. \
+Ordinary users run in a user namespace, as its root; files of the image belong to them.
+
+{} in the command's arguments becomes the directory, which is also in the environment as THAWFS_ROOT and is the working directory. \
+The exit status is the command's.`;
+
+  static override examples = [
+    { description: 'Run a program from an image on a server:', command: '<%= config.bin %> <%= command.id %> https://example.org/app.img.zst --trust ci.pub -- ./bin/app --version' },
+    { description: 'Look around:', command: '<%= config.bin %> <%= command.id %> app.img.zst --allow-unsigned -- find . -size +1M' },
+  ];
+
+  static override strict = false;
+  static override enableJsonFlag = false;
+  static override args = { image: string({ required: true, description: 'Image: a path or an http(s) URL.' }) };
+
+  static override flags = mountFlags;
+
+  async run(): Promise<void> {
+    const { argv, flags } = await this.parse(Run);
+    const [image, command, ...args] = argv as [string, ...string[]];
+    if (command === undefined) throw new ThawfsError('BAD_ARGUMENT', 'run: no command', { suggestion: 'Write: thawfs run IMAGE -- COMMAND' });
+    const { exitStatus, INSIDE, runAgainInside } = await import('../src/mount/namespace.js');
+    if (process.env[INSIDE] === undefined) {
+      process.exitCode = await runAgainInside();
+      return;
+    }
+    const [{ mountImages }, { unmountImage }] = await Promise.all([import('../src/mount/mount-image.js'), import('../src/mount/unmount.js')]);
+    const directory = mkdtempSync(`${tmpdir()}/thawfs-run-`);
+    const end = new AbortController();
+    try {
+      const { ended } = await mountImages([image], directory, { ...await mountOptions(flags, end.signal), foreground: true });
+      const place = (text: string): string => text.replaceAll('{}', directory);
+      const env = { ...process.env, [INSIDE]: undefined, THAWFS_ROOT: directory };
+      process.exitCode = await exitStatus(place(command), args.map(place), env, directory);
+      // Whatever the command left running keeps its files; nobody else sees the mount any more.
+      await unmountImage(directory, { lazy: true });
+      await ended;
+    } finally {
+      end.abort();
+      rmdirSync(directory);
+    }
+  }
+}

@@ -1,0 +1,68 @@
+/** Asking a live mount to complete itself, and waiting until it is. */
+import { realpathSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fromBytes } from '../bytes/byte-string.js';
+import { fromErrno, hasCode, ThawfsError } from '../errors.js';
+import type { CompletionStatus } from './completion.js';
+import { ask, defaultRuntimeFolder } from './runtime-folder.js';
+import { mountStatus, type LiveMount, type MountStatus } from './status.js';
+
+export interface FillMountOptions {
+  /** Bytes of the raw image that are here, and in all. */
+  readonly onProgress?: (done: number, total: number) => void;
+  readonly signal?: AbortSignal;
+  readonly runtimeFolder?: string;
+}
+
+const POLL_INTERVAL = 100;
+
+/**
+ * @returns whether the mount still needs its server; false after a hand-over
+ * @throws NOT_MOUNTED; what fetching throws; the signal's reason, fetching then goes on
+ */
+export async function fillMount(directory: string, { onProgress, signal, runtimeFolder = defaultRuntimeFolder() }: FillMountOptions = {}): Promise<boolean> {
+  let target: string;
+  try {
+    target = fromBytes(realpathSync(directory, 'buffer'));
+  } catch (error) {
+    throw fromErrno(error, directory);
+  }
+  let failure: unknown;
+  for (let asked = false; ;) {
+    signal?.throwIfAborted();
+    const mounts = (await mountStatus(runtimeFolder)).filter((mount) => mount.target === target);
+    if (mounts.length === 0) throw new ThawfsError('NOT_MOUNTED', `${directory}: no thawfs image is mounted there`, { detail: { directory } });
+    const served = mounts.filter(({ state }) => state !== 'local') as LiveMount[];
+    if (served.length === 0) return false;
+    if (failure !== undefined) throw failure as Error;
+    if (!asked) {
+      asked = true;
+      for (const { socket } of served) {
+        // A server that was replaced meanwhile goes on by itself only if it was asked: ask again.
+        ask(socket, { command: 'fill' }).catch((error: unknown) => {
+          if (hasCode(error, 'MOUNT_FAILED', 'NOT_MOUNTED')) asked = false;
+          else failure = error;
+        });
+      }
+    }
+    report(served, onProgress);
+    if (served.every((mount) => completionOf(mount)?.state === 'complete' && completionOf(mount)?.reason !== undefined)) return true;
+    if (served.every((mount) => mount.backend === 'tree' && completionOf(mount)?.state === 'complete')) return true;
+    await delay(POLL_INTERVAL, undefined, signal === undefined ? {} : { signal });
+  }
+}
+
+function completionOf(mount: MountStatus): CompletionStatus | undefined {
+  return mount['completion'] as CompletionStatus | undefined;
+}
+
+function report(mounts: readonly MountStatus[], onProgress: FillMountOptions['onProgress']): void {
+  let [done, total] = [0, 0];
+  for (const mount of mounts) {
+    const { done: here = 0, total: all = 0 } = completionOf(mount) ?? {};
+    const chunkSize = Number(mount['chunkSize'] ?? 0);
+    done += here * chunkSize;
+    total += all * chunkSize;
+  }
+  if (total > 0) onProgress?.(done, total);
+}
