@@ -13,7 +13,7 @@ import { StdoutClosed } from './stdout.js';
 export async function start(argv: readonly string[], root: string): Promise<number> {
   try {
     await run([...argv], root);
-    return exitCodes.ok;
+    return Number(process.exitCode ?? exitCodes.ok); // `thawfs run` sets the status of the program it ran
   } catch (error) {
     if (error instanceof StdoutClosed) return exitCodes.ok; // `thawfs ls IMAGE / | head`: the reader has what it wanted.
     const failure = describeFailure(classify(error));

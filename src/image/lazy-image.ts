@@ -42,9 +42,13 @@ export interface LazyImageOptions {
   /** Never ask an origin. */
   readonly offline?: boolean;
   readonly sourceOptions?: SourceOptions;
+  /** Where the statistics are counted: memory that another thread may read; {@link STATISTICS_SIZE} numbers. */
+  readonly counters?: Float64Array;
   /** Told of every chunk that comes from the disk into memory: how somebody else knows what is being read. */
   readonly onTouch?: (chunk: number) => void;
 }
+
+const statisticNames = ['memoryHits', 'diskHits', 'fetched', 'requests', 'bytesFetched', 'corruptLocal', 'refetched', 'retries'] as const;
 
 export interface LazyStatistics {
   /** Chunks that came from memory, from disk, and over the network. */
@@ -61,6 +65,9 @@ export interface LazyStatistics {
   retries: number;
 }
 
+/** Numbers that {@link LazyImageOptions.counters} has. */
+export const STATISTICS_SIZE = statisticNames.length;
+
 /** Wait between two attempts while no origin answers, milliseconds. */
 const RETRY_INTERVAL = 500;
 
@@ -69,7 +76,7 @@ export class LazyImage implements RandomAccess {
   readonly chunkSize: number;
   readonly chunkCount: number;
   readonly manifest: Manifest;
-  readonly statistics: LazyStatistics = { memoryHits: 0, diskHits: 0, fetched: 0, requests: 0, bytesFetched: 0, corruptLocal: 0, refetched: 0, retries: 0 };
+  readonly statistics: LazyStatistics;
   private readonly index: IndexReader;
   private readonly decoder: ChunkDecoder;
   private readonly memory: MemoryStore;
@@ -88,6 +95,7 @@ export class LazyImage implements RandomAccess {
     this.manifest = decodeManifest(head.manifest);
     const { raw, index: { chunkSize, chunkCount, rootDigest }, verity } = this.manifest;
     if (toHex(sha256(head.rootPage)) !== rootDigest) throw new ThawfsError('INDEX_DIGEST_MISMATCH', 'root page of the chunk index: not the one that was signed');
+    this.statistics = countersIn(options.counters ?? new Float64Array(STATISTICS_SIZE));
     this.size = raw.size;
     this.chunkSize = chunkSize;
     this.chunkCount = chunkCount;
@@ -345,6 +353,18 @@ export class LazyImage implements RandomAccess {
     this.options.cache?.write(toHex(place.id), frame);
     return bytes;
   }
+}
+
+/** An object whose properties are numbers of shared memory. One thread writes. */
+function countersIn(numbers: Float64Array): LazyStatistics {
+  return Object.defineProperties({}, Object.fromEntries(statisticNames.map((name, i) => [name, {
+    enumerable: true, get: () => numbers[i]!, set: (value: number) => { numbers[i] = value; },
+  }]))) as LazyStatistics;
+}
+
+/** @returns counters of several threads, added up */
+export function addStatistics(parts: readonly Float64Array[]): LazyStatistics {
+  return Object.fromEntries(statisticNames.map((name, i) => [name, parts.reduce((sum, part) => sum + part[i]!, 0)])) as unknown as LazyStatistics;
 }
 
 /** Whether waiting may help. */

@@ -34,26 +34,27 @@ type ImageBytes = RandomAccess & FileBytes;
 /**
  * The main thread of a server opens it to fetch, its session thread opens it again to read what is here.
  *
+ * @param counters where this thread counts
  * @param onTouch told of every chunk that is taken from the disk
  * @throws what opening throws: PATH_MISSING, NOT_PERMITTED, STRUCTURE_INVALID …
  */
-export async function openContent(plan: MountPlan, onTouch?: (chunk: number) => void): Promise<Content> {
+export async function openContent(plan: MountPlan, counters: Float64Array, onTouch?: (chunk: number) => void): Promise<Content> {
   const { content, backend, squash } = plan;
-  const { bytes, ...rest } = content.kind === 'raw' ? openRaw(content.path) : await openLazy(content, backend, onTouch);
+  const { bytes, ...rest } = content.kind === 'raw' ? openRaw(content.path) : await openLazy(content, backend, counters, onTouch);
   const fileSystem = backend === 'tree' ? new TreeFileSystem(bytes, squash) : new SingleFile(IMAGE_FILE, bytes);
   return { fileSystem, ...rest };
 }
 
 interface OpenedBytes extends Omit<Content, 'fileSystem'> { readonly bytes: ImageBytes }
 
-async function openLazy({ locations, head, cache, cacheSize, offline, readTimeout, fillRate, handover }: ImagePlan, backend: Backend, onTouch: ((chunk: number) => void) | undefined): Promise<OpenedBytes> {
+async function openLazy({ locations, head, cache, cacheSize, offline, readTimeout, fillRate, handover }: ImagePlan, backend: Backend, counters: Float64Array, onTouch: ((chunk: number) => void) | undefined): Promise<OpenedBytes> {
   const store = new DiskStore(cache, cacheSize);
-  const image = await LazyImage.open({ head: Buffer.from(head, 'base64'), locations, cache: store, memorySize: MEMORY_SIZE, readTimeout, offline, ...(onTouch === undefined ? {} : { onTouch }) });
+  const image = await LazyImage.open({ head: Buffer.from(head, 'base64'), locations, cache: store, memorySize: MEMORY_SIZE, counters, readTimeout, offline, ...(onTouch === undefined ? {} : { onTouch }) });
   const completion = new Completion({ image, store, rate: fillRate, handover: handover && backend === 'block' });
   return {
     bytes: image, completion, touch: (chunk) => { image.touch(chunk); },
     fetch: (chunks, signal) => image.fetch(chunks, signal),
-    status: () => ({ rawSize: image.size, chunkSize: image.chunkSize, chunkCount: image.chunkCount, ...image.statistics, cacheStatistics: store.statistics, completion: completion.status }),
+    status: () => ({ rawSize: image.size, chunkSize: image.chunkSize, chunkCount: image.chunkCount, cacheStatistics: store.statistics, completion: completion.status }),
   };
 }
 

@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { DeferredRequests } from '../fuse/deferred.js';
 import { requestResend } from '../fuse/device.js';
+import { addStatistics, STATISTICS_SIZE } from '../image/lazy-image.js';
 import { openContent, type Content } from './content.js';
 import { errnoOf } from './errno.js';
 import type { Question } from './messages.js';
@@ -20,18 +21,19 @@ export class Server {
 
   private constructor(
     private readonly plan: MountPlan, private readonly announce: (path: string) => void, private readonly content: Content, private readonly deferred: DeferredRequests,
-    private readonly gate: SessionGate, readonly ended: Promise<void>,
+    private readonly gate: SessionGate, private readonly counters: readonly Float64Array[], readonly ended: Promise<void>,
   ) {}
 
   /** Loads everything and starts the session thread, which waits for {@link serve}. @param announce told once where the raw image lies */
   static async load(plan: MountPlan, announce: (path: string) => void): Promise<Server> {
-    const content = await openContent(plan);
+    const counters = [0, 1].map(() => new Float64Array(new SharedArrayBuffer(8 * STATISTICS_SIZE)));
+    const content = await openContent(plan, counters[0]!);
     const deferred = new DeferredRequests({
       fd: FUSE_DESCRIPTOR, fileSystem: content.fileSystem, validSeconds: VALID_SECONDS, errnoOf, isDying,
       fetch: (chunks, signal) => content.fetch(chunks, signal),
     });
     const gate = new SessionGate();
-    const thread = new Worker(new URL('session-thread.js', import.meta.url), { workerData: { plan, words: gate.words } satisfies ThreadInput });
+    const thread = new Worker(new URL('session-thread.js', import.meta.url), { workerData: { plan, words: gate.words, counters: counters[1]! } satisfies ThreadInput });
     const ended = new Promise<void>((resolve) => thread.once('exit', () => { resolve(); }));
     await new Promise<void>((resolve, reject) => {
       // A failure of the thread later on is thrown here too: the process dies of it, and the standby takes over.
@@ -43,7 +45,7 @@ export class Server {
         else deferred.interrupt(message.unique);
       });
     });
-    return new Server(plan, announce, content, deferred, gate, ended);
+    return new Server(plan, announce, content, deferred, gate, counters, ended);
   }
 
   /** @param successor whether another server served before: then what it left unanswered is asked for again */
@@ -68,7 +70,7 @@ export class Server {
 
   answer(question: Question): unknown {
     if (question.command === 'fill') return this.complete();
-    return { ...this.content.status(), fuseRequests: this.gate.handled, fuseRequestsWaiting: this.deferred.count };
+    return { ...this.content.status(), ...addStatistics(this.counters), fuseRequests: this.gate.handled, fuseRequestsWaiting: this.deferred.count };
   }
 }
 

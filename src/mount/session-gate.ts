@@ -36,6 +36,8 @@ export class SessionGate {
 export interface ThreadInput {
   readonly plan: MountPlan;
   readonly words: Int32Array;
+  /** The thread's statistics, for the main thread to read. */
+  readonly counters: Float64Array;
 }
 
 export type ThreadMessage =

@@ -7,9 +7,9 @@ import { openContent } from './content.js';
 import { errnoOf } from './errno.js';
 import { FUSE_DESCRIPTOR, SessionGate, VALID_SECONDS, type ThreadInput, type ThreadMessage } from './session-gate.js';
 
-async function run({ plan, words }: ThreadInput, port: MessagePort): Promise<void> {
+async function run({ plan, words, counters }: ThreadInput, port: MessagePort): Promise<void> {
   const post = (message: ThreadMessage): void => { port.postMessage(message); };
-  const content = await openContent(plan, (chunk) => { post({ type: 'touched', chunk }); });
+  const content = await openContent(plan, counters, (chunk) => { post({ type: 'touched', chunk }); });
   const gate = new SessionGate(words);
   post({ type: 'loaded' });
   gate.wait();

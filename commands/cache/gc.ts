@@ -1,0 +1,27 @@
+import { boolean } from '@oclif/core/flags';
+import { BaseCommand } from '../../src/cli/base-command.js';
+import { cacheFlags, openCache } from '../../src/cli/cache.js';
+import { sizeFlag } from '../../src/cli/flags.js';
+import { exactSize } from '../../src/cli/report.js';
+
+export default class CacheGc extends BaseCommand {
+  static override summary = 'Make the chunk cache smaller.';
+  static override description = `Removes what was unused for longest until the cache has the given size, and raw images that are not mounted. \
+Whatever is missed later is fetched again. Mounts are not disturbed.`;
+  static override examples = [{ description: 'Keep one gigabyte:', command: '<%= config.bin %> <%= command.id %> --to 1G' }];
+  static override flags = {
+    ...cacheFlags,
+    to: sizeFlag({ required: true, summary: 'Size to come down to; 0 removes everything that may be removed.' }),
+    raw: boolean({ allowNo: true, default: true, summary: 'Remove raw images that are not mounted too.' }),
+  };
+
+  async run(): Promise<{ used: number; removedRawImages: string[] }> {
+    const { flags } = await this.parse(CacheGc);
+    const store = await openCache(flags);
+    const { removeUnusedRawCopies } = await import('../../src/mount/raw-copies.js');
+    const removedRawImages = flags.raw ? removeUnusedRawCopies(store.folder) : [];
+    const used = store.evict(flags.to);
+    this.log(`${exactSize(used)} in use`);
+    return { used, removedRawImages };
+  }
+}

@@ -1,0 +1,27 @@
+/** What a chunk store holds, for people. */
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import type { DiskStore } from './disk-store.js';
+
+export interface CacheSummary {
+  readonly folder: string;
+  /** Chunk frames and index pages. */
+  readonly objects: number;
+  /** Disk space in bytes. */
+  readonly objectSpace: number;
+  /** By root hash. */
+  readonly rawImages: readonly { readonly name: string; readonly space: number }[];
+  readonly rawSpace: number;
+}
+
+/** Cost: looks at every object. */
+export function summarise(store: DiskStore): CacheSummary {
+  let [objects, objectSpace] = [0, 0];
+  for (const { space } of store.objects()) {
+    objects++;
+    objectSpace += space;
+  }
+  const raw = `${store.folder}/raw`;
+  const rawImages = existsSync(raw)
+    ? readdirSync(raw).filter((name) => /^[0-9a-f]{64}$/.test(name)).sort().map((name) => ({ name, space: statSync(`${raw}/${name}`).blocks * 512 })) : [];
+  return { folder: store.folder, objects, objectSpace, rawImages, rawSpace: rawImages.reduce((sum, { space }) => sum + space, 0) };
+}
