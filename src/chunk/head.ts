@@ -6,6 +6,7 @@
  * them: so they can be replaced in an image that exists, with a readable head at every moment (src/image/head-rewrite.ts).
  */
 import { toSafeNumber } from '../bytes/struct.js';
+import { crc32c } from '../bytes/crc32c.js';
 import { ThawfsError } from '../errors.js';
 import {
   chunkEntry, FORMAT_VERSION, HEAD_FRAME_MAGIC, HEAD_MAGIC, HEAD_MAX_SIZE, HEAD_SPARE_SIZE, headHeader, INDEX_PAGE_ENTRIES, pageEntry,
@@ -34,6 +35,8 @@ const SECTION_ALIGNMENT = 8;
 const fixedSections = ['manifest', 'rootPage'] as const;
 const signatureSections = ['signatures', 'pkcs7'] as const;
 type Section = typeof fixedSections[number] | typeof signatureSections[number];
+
+const CHECKSUM_OFFSET = headHeader.offsetOf('checksum');
 
 /** The largest root page: a full page of pages. */
 export const ROOT_PAGE_MAX_SIZE = INDEX_PAGE_ENTRIES * pageEntry.size;
@@ -85,7 +88,8 @@ export function encodeHead(head: Head, place: SignaturePlace = 'front'): Uint8Ar
   const backStart = head.headSize - signatureSections.reduce((size, section) => size + roundUp(head[section]?.length ?? 0, SECTION_ALIGNMENT), 0);
   if (backStart < end) throw full(head, 'signatures');
   signatureSections.reduce(put, place === 'front' ? end : backStart);
-  return headHeader.encode(fields, target);
+  headHeader.encode(fields, target);
+  return headHeader.encode({ ...fields, checksum: checksumOf(target, head) }, target);
 }
 
 function full(head: Head, section: Section): ThawfsError {
@@ -98,7 +102,7 @@ function full(head: Head, section: Section): ThawfsError {
 /**
  * @param bytes the file's first bytes, at least the head; what follows the head is ignored, so one read of HEAD_MAX_SIZE always suffices
  * @returns the sections; only the head's own structure has been checked
- * @throws BAD_MAGIC when it is not a thawfs image; VERSION_UNSUPPORTED, TRUNCATED, BAD_FIELD, LIMIT_EXCEEDED
+ * @throws BAD_MAGIC when it is not a thawfs image; VERSION_UNSUPPORTED, TRUNCATED, BAD_FIELD, LIMIT_EXCEEDED, CHECKSUM_MISMATCH
  */
 export function decodeHead(bytes: Uint8Array): Head {
   const header = headHeader.decode(bytes);
@@ -124,6 +128,7 @@ export function decodeHead(bytes: Uint8Array): Head {
   const indexOffset = toSafeNumber(header.indexOffset, 'head.indexOffset');
   demand(indexOffset > headSize, 'indexOffset', 'beyond the head');
   const found = sectionsOf(bytes.subarray(0, headSize), header);
+  demandChecksum(bytes, header, found);
   demandSize(found.manifest, 'manifest', MANIFEST_MAX_SIZE);
   demandSize(found.rootPage, 'rootPage', ROOT_PAGE_MAX_SIZE);
   return { ...found, headSize, indexOffset } as Head;
@@ -149,6 +154,21 @@ function sectionsOf(bytes: Uint8Array, header: HeadHeader): Partial<Record<Secti
   }
   for (const section of signatureSections) take(section, bytes.length);
   return found;
+}
+
+/** Against accidents, as nobody signs the signatures: a flipped bit in one of them should not look like a forgery. */
+function checksumOf(bytes: Uint8Array, sections: Partial<Record<Section, Uint8Array>>): number {
+  const header = Uint8Array.from(bytes.subarray(0, headHeader.size)); // slice() of a Buffer would be a view
+  header.fill(0, CHECKSUM_OFFSET, CHECKSUM_OFFSET + 4);
+  return [...fixedSections, ...signatureSections].reduce((crc, section) => crc32c(crc, sections[section] ?? new Uint8Array(0)), crc32c(0xffff_ffff, header));
+}
+
+function demandChecksum(bytes: Uint8Array, { checksum }: HeadHeader, sections: Partial<Record<Section, Uint8Array>>): void {
+  const actual = checksumOf(bytes, sections);
+  if (actual === checksum) return;
+  throw new ThawfsError('CHECKSUM_MISMATCH', `head: crc32c is ${actual.toString(16)}, the head says ${checksum.toString(16)}`, {
+    detail: { record: 'head', expected: checksum, actual }, suggestion: 'Fetch or copy the image again.',
+  });
 }
 
 function sectionEnd(end: number, size: number): number {

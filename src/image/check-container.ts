@@ -3,15 +3,17 @@
  * index, the dm-verity tree is computed anew and compared with the one in the image, and the tail with what the format makes of it.
  */
 import { closeSync, openSync } from 'node:fs';
-import { toHex, parseHex } from '../bytes/hex.js';
+import { parseHex, toHex } from '../bytes/hex.js';
+import { parseUuid } from '../bytes/uuid.js';
 import type { ChunkPlace } from '../chunk/index-reader.js';
+import { encodeHead } from '../chunk/head.js';
 import { WorkerPool } from '../chunk/pool.js';
 import { batchSizeOf, type Slot } from '../chunk/slot.js';
 import { seekTableFrame } from '../chunk/tail.js';
 import { openCodec } from '../codec/registry.js';
 import { fromErrno, ThawfsError, type ErrorCode } from '../errors.js';
+import { INDEX_FRAME_MAGIC, SKIPPABLE_HEADER_SIZE } from '../format/container.js';
 import { DIGEST_SIZE, hashLeaves } from '../hash/sha256.js';
-import { parseUuid } from '../bytes/uuid.js';
 import { BLOCK_SIZE } from '../units.js';
 import { buildHashArea } from '../verity/hash-tree.js';
 import { LeafStore } from '../verity/leaf-store.js';
@@ -47,6 +49,7 @@ export async function checkContainer(image: Image, path: string | undefined, opt
     areaLeaves.set(found.subarray(data), Math.max(0, taken - dataSize));
     taken += found.length;
   };
+  checkHead(image);
   await (path === undefined ? readRemote(image, salt, take, options) : readLocal(image, path, salt, take, options));
   checkHashArea(image, leaves, salt, areaLeaves);
   await checkTail(image, options);
@@ -134,6 +137,14 @@ function checkHashArea({ manifest }: Image, leaves: LeafStore, salt: Uint8Array,
   for (; filled < content.size; filled += BLOCK_SIZE) { compare(filled); block.fill(0); }
 }
 
+/** Nothing but its sections may be in the head: an open image tolerates what an interrupted `sign` left, a sound one has none. */
+function checkHead({ head, headBytes }: Image): void {
+  if (Buffer.compare(headBytes, encodeHead(head)) === 0) return;
+  throw new ThawfsError('STRUCTURE_INVALID', 'image file: the head holds more than its sections', {
+    detail: { record: 'head' }, suggestion: 'If signing was interrupted, run thawfs sign again; else fetch or copy the image again.',
+  });
+}
+
 /** Behind the frames lie the index, which was read page by page, and a seek table that follows from it. */
 async function checkTail(image: Image, { signal }: CheckOptions): Promise<void> {
   const { head, manifest: { raw, index: { chunkSize, chunkCount } }, fileSize } = image;
@@ -144,7 +155,7 @@ async function checkTail(image: Image, { signal }: CheckOptions): Promise<void> 
   const tail = await image.readFile(head.indexOffset, fileSize - head.indexOffset, { signal });
   const indexSize = tail.length - seekTableFrame({ headSize: head.headSize, frameSizes, rawSize: raw.size, chunkSize, indexSize: 0 }).length;
   const expected = seekTableFrame({ headSize: head.headSize, frameSizes, rawSize: raw.size, chunkSize, indexSize });
-  if (indexSize < 8 || Buffer.compare(tail.subarray(indexSize), expected) !== 0) throw wrong('the seek table at its end is not that of its frames');
+  if (indexSize < SKIPPABLE_HEADER_SIZE || Buffer.compare(tail.subarray(indexSize), expected) !== 0) throw wrong('the seek table at its end is not that of its frames');
   const view = new DataView(tail.buffer, tail.byteOffset);
-  if (view.getUint32(0, true) !== 0x184d2a55 || view.getUint32(4, true) !== indexSize - 8) throw wrong('the index frame has a wrong header');
+  if (view.getUint32(0, true) !== INDEX_FRAME_MAGIC || view.getUint32(4, true) !== indexSize - SKIPPABLE_HEADER_SIZE) throw wrong('the index frame has a wrong header');
 }
