@@ -31,9 +31,13 @@ export class Signers {
     this.certificate = { pem, key: owner.key };
   }
 
-  /** @throws BAD_ARGUMENT for a scheme that does not fit its key */
+  /**
+   * @returns one signature for each key and scheme, however often they were given
+   * @throws BAD_ARGUMENT for a scheme that does not fit its key
+   */
   signManifest(manifest: Uint8Array): Made[] {
-    return this.signers.map(({ key, scheme }) => ({ signature: makeSignature(manifest, key, scheme), key }));
+    const made = this.signers.map(({ key, scheme }) => ({ signature: makeSignature(manifest, key, scheme), key }));
+    return [...new Map(made.map((one) => [one.signature.keyId + one.signature.scheme, one])).values()];
   }
 
   /**
