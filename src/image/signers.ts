@@ -3,7 +3,6 @@ import { ThawfsError } from '../errors.js';
 import type { Signature, SignatureScheme } from '../format/signatures.js';
 import { makeSignature } from '../trust/dsse.js';
 import { loadPrivateKey, loadTrustedKeys, type SigningKey } from '../trust/keys.js';
-import { signRootHash } from '../trust/pkcs7.js';
 
 export interface SignOptions {
   /** Private keys in PEM. `scheme` by default the one that fits the key, PSS for RSA. */
@@ -46,6 +45,8 @@ export class Signers {
    * @throws BAD_ARGUMENT when the certificate is not of one of the keys; FEATURE_UNSUPPORTED for a key that the kernel cannot check
    */
   async signRootHash(rootHash: string): Promise<Uint8Array | undefined> {
-    return this.certificate && signRootHash(rootHash, this.certificate.key, this.certificate.pem);
+    if (this.certificate === undefined) return undefined;
+    const { signRootHash } = await import('../trust/pkcs7.js'); // ASN.1 costs 40 ms to load, which builds without a certificate do not pay.
+    return signRootHash(rootHash, this.certificate.key, this.certificate.pem);
   }
 }
