@@ -105,17 +105,8 @@ function full(head: Head, section: Section): ThawfsError {
  * @throws BAD_MAGIC when it is not a thawfs image; VERSION_UNSUPPORTED, TRUNCATED, BAD_FIELD, LIMIT_EXCEEDED, CHECKSUM_MISMATCH
  */
 export function decodeHead(bytes: Uint8Array): Head {
+  if (bytes.length >= headHeader.size) demandIdentity(bytes);
   const header = headHeader.decode(bytes);
-  if (header.frameMagic !== HEAD_FRAME_MAGIC || Buffer.compare(header.magic, HEAD_MAGIC) !== 0) {
-    throw new ThawfsError('BAD_MAGIC', 'head: this is not a thawfs image', {
-      detail: { record: 'head', offset: 0 }, suggestion: 'Check the path; images are made by thawfs build.',
-    });
-  }
-  if (header.version !== FORMAT_VERSION) {
-    throw new ThawfsError('VERSION_UNSUPPORTED', `head: format version ${header.version}, this program reads version ${FORMAT_VERSION}`, {
-      detail: { version: header.version }, suggestion: 'Use a newer thawfs.',
-    });
-  }
   const { headSize } = header;
   if (headSize > HEAD_MAX_SIZE) {
     throw new ThawfsError('LIMIT_EXCEEDED', `head: ${headSize} bytes, at most ${HEAD_MAX_SIZE} are allowed`, { detail: { record: 'head', field: 'headSize', size: headSize } });
@@ -132,6 +123,23 @@ export function decodeHead(bytes: Uint8Array): Head {
   demandSize(found.manifest, 'manifest', MANIFEST_MAX_SIZE);
   demandSize(found.rootPage, 'rootPage', ROOT_PAGE_MAX_SIZE);
   return { ...found, headSize, indexOffset } as Head;
+}
+
+/** Comes first: a file of another kind, or of a later version, is called that, whatever its other fields hold. */
+function demandIdentity(bytes: Uint8Array): void {
+  const [frameMagic, , magic, version] = headHeader.rows;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  if (view.getUint32(frameMagic![0], true) !== HEAD_FRAME_MAGIC || Buffer.compare(bytes.subarray(magic![0], magic![0] + HEAD_MAGIC.length), HEAD_MAGIC) !== 0) {
+    throw new ThawfsError('BAD_MAGIC', 'head: this is not a thawfs image', {
+      detail: { record: 'head', offset: 0 }, suggestion: 'Check the path; images are made by thawfs build.',
+    });
+  }
+  const found = view.getUint32(version![0], true);
+  if (found !== FORMAT_VERSION) {
+    throw new ThawfsError('VERSION_UNSUPPORTED', `head: format version ${found}, this program reads version ${FORMAT_VERSION}`, {
+      detail: { version: found }, suggestion: 'Use a newer thawfs.',
+    });
+  }
 }
 
 /** Cuts the sections out; each in order, at a multiple of eight, inside the head, over no other. */

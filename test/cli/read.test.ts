@@ -2,6 +2,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { decodeHead, encodeHead } from '../../src/chunk/head.js';
 import type { Inspection } from '../../src/image/inspect.js';
 import type { Entry, FileStatus } from '../../src/image/list.js';
 import { Cli, finished, program, type CliResult, type FailureJson } from '../helpers/cli.js';
@@ -204,8 +205,17 @@ describe('failures, with and without --json', () => {
     bytes[at(bytes)]! ^= 1;
     writeFileSync(cli.path(name), bytes);
   };
+  /** As an attacker would do it: another sequence, and a checksum that fits. */
+  const forge = (name: string): void => {
+    const bytes = readFileSync(cli.path('app.img.zst'));
+    const head = decodeHead(bytes);
+    const manifest = Buffer.from(Buffer.from(head.manifest).toString().replace('"sequence":3', '"sequence":9'));
+    encodeHead({ ...head, manifest }).forEach((byte, i) => { bytes[i] = byte; });
+    writeFileSync(cli.path(name), bytes);
+  };
   beforeAll(() => {
     damaged('manifest.img', (bytes) => bytes.indexOf('"sequence"') + 1);
+    forge('forged.img');
     damaged('content.img', (bytes) => bytes.length >> 1);
     writeFileSync(cli.path('short.img'), readFileSync(cli.path('app.img.zst')).subarray(0, 20_000));
     writeFileSync(cli.path('text.img'), 'not an image, but long enough to be read as one\n'.repeat(10));
@@ -219,7 +229,8 @@ describe('failures, with and without --json', () => {
     ['extract', ['app.img.zst', '/none', '-C', 'nothing'], 8, 'PATH_MISSING'],
     ['verify', ['text.img'], 5, 'BAD_MAGIC'],
     ['verify', ['short.img'], 5, 'TRUNCATED'],
-    ['verify', ['manifest.img'], 3, 'SIGNATURE_INVALID'],
+    ['verify', ['manifest.img'], 5, 'CHECKSUM_MISMATCH'],
+    ['verify', ['forged.img'], 3, 'SIGNATURE_INVALID'],
     ['verify', ['content.img'], 3, undefined],
     ['unpack', ['content.img', '-o', 'content.raw'], 3, undefined],
     ['inspect', ['ftp://example.org/x'], 2, 'BAD_ARGUMENT'],
