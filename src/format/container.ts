@@ -19,7 +19,7 @@ export const FORMAT_VERSION = 1;
 /** One closed range of this many bytes from the file start opens any image: it holds the whole head. */
 export const HEAD_MAX_SIZE = 64 * KiB;
 /** Free room kept in a new head for signatures that come later. */
-export const HEAD_SPARE_SIZE = 8 * KiB;
+export const HEAD_SPARE_SIZE = 16 * KiB;
 
 /**
  * First bytes of the file. Sections lie inside the head frame; offsets count from the file start. Rest of the head: zeros up
