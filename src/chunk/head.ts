@@ -6,6 +6,7 @@
  * them: so they can be replaced in an image that exists, with a readable head at every moment (src/image/head-rewrite.ts).
  */
 import { toSafeNumber } from '../bytes/struct.js';
+import { crc32c } from '../bytes/crc32c.js';
 import { ThawfsError } from '../errors.js';
 import {
   chunkEntry, FORMAT_VERSION, HEAD_FRAME_MAGIC, HEAD_MAGIC, HEAD_MAX_SIZE, HEAD_SPARE_SIZE, headHeader, INDEX_PAGE_ENTRIES, pageEntry,
@@ -34,6 +35,8 @@ const SECTION_ALIGNMENT = 8;
 const fixedSections = ['manifest', 'rootPage'] as const;
 const signatureSections = ['signatures', 'pkcs7'] as const;
 type Section = typeof fixedSections[number] | typeof signatureSections[number];
+
+const CHECKSUM_OFFSET = headHeader.offsetOf('checksum');
 
 /** The largest root page: a full page of pages. */
 export const ROOT_PAGE_MAX_SIZE = INDEX_PAGE_ENTRIES * pageEntry.size;
@@ -85,7 +88,8 @@ export function encodeHead(head: Head, place: SignaturePlace = 'front'): Uint8Ar
   const backStart = head.headSize - signatureSections.reduce((size, section) => size + roundUp(head[section]?.length ?? 0, SECTION_ALIGNMENT), 0);
   if (backStart < end) throw full(head, 'signatures');
   signatureSections.reduce(put, place === 'front' ? end : backStart);
-  return headHeader.encode(fields, target);
+  headHeader.encode(fields, target);
+  return headHeader.encode({ ...fields, checksum: checksumOf(target, head) }, target);
 }
 
 function full(head: Head, section: Section): ThawfsError {
@@ -98,20 +102,11 @@ function full(head: Head, section: Section): ThawfsError {
 /**
  * @param bytes the file's first bytes, at least the head; what follows the head is ignored, so one read of HEAD_MAX_SIZE always suffices
  * @returns the sections; only the head's own structure has been checked
- * @throws BAD_MAGIC when it is not a thawfs image; VERSION_UNSUPPORTED, TRUNCATED, BAD_FIELD, LIMIT_EXCEEDED
+ * @throws BAD_MAGIC when it is not a thawfs image; VERSION_UNSUPPORTED, TRUNCATED, BAD_FIELD, LIMIT_EXCEEDED, CHECKSUM_MISMATCH
  */
 export function decodeHead(bytes: Uint8Array): Head {
+  if (bytes.length >= headHeader.size) demandIdentity(bytes);
   const header = headHeader.decode(bytes);
-  if (header.frameMagic !== HEAD_FRAME_MAGIC || Buffer.compare(header.magic, HEAD_MAGIC) !== 0) {
-    throw new ThawfsError('BAD_MAGIC', 'head: this is not a thawfs image', {
-      detail: { record: 'head', offset: 0 }, suggestion: 'Check the path; images are made by thawfs build.',
-    });
-  }
-  if (header.version !== FORMAT_VERSION) {
-    throw new ThawfsError('VERSION_UNSUPPORTED', `head: format version ${header.version}, this program reads version ${FORMAT_VERSION}`, {
-      detail: { version: header.version }, suggestion: 'Use a newer thawfs.',
-    });
-  }
   const { headSize } = header;
   if (headSize > HEAD_MAX_SIZE) {
     throw new ThawfsError('LIMIT_EXCEEDED', `head: ${headSize} bytes, at most ${HEAD_MAX_SIZE} are allowed`, { detail: { record: 'head', field: 'headSize', size: headSize } });
@@ -124,9 +119,27 @@ export function decodeHead(bytes: Uint8Array): Head {
   const indexOffset = toSafeNumber(header.indexOffset, 'head.indexOffset');
   demand(indexOffset > headSize, 'indexOffset', 'beyond the head');
   const found = sectionsOf(bytes.subarray(0, headSize), header);
+  demandChecksum(bytes, header, found);
   demandSize(found.manifest, 'manifest', MANIFEST_MAX_SIZE);
   demandSize(found.rootPage, 'rootPage', ROOT_PAGE_MAX_SIZE);
   return { ...found, headSize, indexOffset } as Head;
+}
+
+/** Comes first: a file of another kind, or of a later version, is called that, whatever its other fields hold. */
+function demandIdentity(bytes: Uint8Array): void {
+  const [frameMagic, , magic, version] = headHeader.rows;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  if (view.getUint32(frameMagic![0], true) !== HEAD_FRAME_MAGIC || Buffer.compare(bytes.subarray(magic![0], magic![0] + HEAD_MAGIC.length), HEAD_MAGIC) !== 0) {
+    throw new ThawfsError('BAD_MAGIC', 'head: this is not a thawfs image', {
+      detail: { record: 'head', offset: 0 }, suggestion: 'Check the path; images are made by thawfs build.',
+    });
+  }
+  const found = view.getUint32(version![0], true);
+  if (found !== FORMAT_VERSION) {
+    throw new ThawfsError('VERSION_UNSUPPORTED', `head: format version ${found}, this program reads version ${FORMAT_VERSION}`, {
+      detail: { version: found }, suggestion: 'Use a newer thawfs.',
+    });
+  }
 }
 
 /** Cuts the sections out; each in order, at a multiple of eight, inside the head, over no other. */
@@ -149,6 +162,21 @@ function sectionsOf(bytes: Uint8Array, header: HeadHeader): Partial<Record<Secti
   }
   for (const section of signatureSections) take(section, bytes.length);
   return found;
+}
+
+/** Against accidents, as nobody signs the signatures: a flipped bit in one of them should not look like a forgery. */
+function checksumOf(bytes: Uint8Array, sections: Partial<Record<Section, Uint8Array>>): number {
+  const header = Uint8Array.from(bytes.subarray(0, headHeader.size)); // slice() of a Buffer would be a view
+  header.fill(0, CHECKSUM_OFFSET, CHECKSUM_OFFSET + 4);
+  return [...fixedSections, ...signatureSections].reduce((crc, section) => crc32c(crc, sections[section] ?? new Uint8Array(0)), crc32c(0xffff_ffff, header));
+}
+
+function demandChecksum(bytes: Uint8Array, { checksum }: HeadHeader, sections: Partial<Record<Section, Uint8Array>>): void {
+  const actual = checksumOf(bytes, sections);
+  if (actual === checksum) return;
+  throw new ThawfsError('CHECKSUM_MISMATCH', `head: crc32c is ${actual.toString(16)}, the head says ${checksum.toString(16)}`, {
+    detail: { record: 'head', expected: checksum, actual }, suggestion: 'Fetch or copy the image again.',
+  });
 }
 
 function sectionEnd(end: number, size: number): number {

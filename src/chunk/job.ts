@@ -1,8 +1,4 @@
-/** What the main thread asks of a worker, and how a worker does it. Bytes travel in the slot; messages are flat arrays. */
-import { readSync } from 'node:fs';
-import type { Codec } from '../codec/codec.js';
-import { fromErrno, ThawfsError } from '../errors.js';
-import { DIGEST_SIZE, hashLeaves, sha256 } from '../hash/sha256.js';
+/** What the main thread asks of a worker. Bytes travel in the slot; messages are flat arrays. */
 import { isHostFile, type HostFile } from '../model/content.js';
 import type { Batch } from './batch.js';
 import type { HostReader } from './host-reader.js';
@@ -18,7 +14,7 @@ export interface PackJob {
   readonly ranges: Float64Array;
 }
 
-/** Reads frames of a file into the slot, decompresses and hashes them. */
+/** Reads frames of a file, decompresses and hashes them. The slot holds leaves and ids then; its raw bytes are scratch. */
 export interface UnpackJob {
   readonly kind: 'unpack';
   readonly size: number;
@@ -30,14 +26,6 @@ export interface UnpackJob {
 }
 
 export type Job = PackJob | UnpackJob;
-
-export interface Workbench {
-  readonly codec: Codec;
-  readonly files: HostReader;
-  readonly chunkSize: number;
-  readonly level: number;
-  readonly salt: Uint8Array;
-}
 
 const NUMBERS_PER_RANGE = 6;
 
@@ -74,66 +62,4 @@ export function readRanges({ paths, ranges }: PackJob, raw: Uint8Array, files: H
     files.read(file, ranges[at + 2]!, raw.subarray(place, place + ranges[at + 1]!));
   }
   files.settle();
-}
-
-export function work(job: Job, slot: Slot, bench: Workbench): void {
-  if (job.kind === 'pack') packBatch(job, slot, bench);
-  else unpackBatch(job, slot, bench);
-}
-
-function packBatch(job: PackJob, slot: Slot, { codec, files, chunkSize, level, salt }: Workbench): void {
-  readRanges(job, slot.raw, files);
-  let end = 0;
-  for (let chunk = 0, at = 0; at < job.size; chunk++, at += chunkSize) {
-    const raw = slot.raw.subarray(at, Math.min(at + chunkSize, job.size));
-    const frameSize = codec.compress(raw, slot.frames.subarray(end), level);
-    slot.frameSizes[chunk] = frameSize;
-    end += frameSize;
-  }
-  identify(job.size, slot, chunkSize, salt);
-}
-
-function unpackBatch({ size, fd, offset, firstChunk }: UnpackJob, slot: Slot, { codec, chunkSize, salt }: Workbench): void {
-  const count = Math.ceil(size / chunkSize);
-  const framesSize = slot.frameSizes.subarray(0, count).reduce((sum, frameSize) => sum + frameSize, 0);
-  readFully(fd, offset, slot.frames.subarray(0, framesSize));
-  let at = 0;
-  for (let chunk = 0; chunk < count; chunk++) {
-    const frame = slot.frames.subarray(at, at + slot.frameSizes[chunk]!);
-    try {
-      codec.decompress(frame, slot.raw.subarray(chunk * chunkSize, Math.min((chunk + 1) * chunkSize, size)));
-    } catch (cause) {
-      throw new ThawfsError('CHUNK_DIGEST_MISMATCH', `chunk ${firstChunk + chunk}: its frame does not decompress`, {
-        detail: { chunk: firstChunk + chunk, frameOffset: offset + at, frameSize: frame.length }, suggestion: 'Fetch or copy the image again.', cause,
-      });
-    }
-    at += frame.length;
-  }
-  identify(size, slot, chunkSize, salt);
-}
-
-/** Leaf digests of all blocks, chunk ids over them. */
-function identify(size: number, slot: Slot, chunkSize: number, salt: Uint8Array): void {
-  let [leaf, id] = [0, 0];
-  for (let at = 0; at < size; at += chunkSize) {
-    const written = hashLeaves(slot.raw.subarray(at, Math.min(at + chunkSize, size)), salt, slot.leaves.subarray(leaf));
-    slot.ids.set(sha256(slot.leaves.subarray(leaf, leaf + written)), id);
-    leaf += written;
-    id += DIGEST_SIZE;
-  }
-}
-
-function readFully(fd: number, offset: number, target: Uint8Array): void {
-  for (let done = 0; done < target.length;) {
-    let count: number;
-    try {
-      count = readSync(fd, target, done, target.length - done, offset + done);
-    } catch (error) {
-      throw fromErrno(error, 'reading the image');
-    }
-    if (count === 0) {
-      throw new ThawfsError('TRUNCATED', `image: ends at byte ${offset + done}, a frame goes on to ${offset + target.length}`, { detail: { offset: offset + done } });
-    }
-    done += count;
-  }
 }

@@ -47,6 +47,11 @@ export class WorkerPool {
     if (options.signal?.aborted === true) this.onAbort();
   }
 
+  /** Starts all threads before there is work, so that they are ready when it comes. */
+  warm(): void {
+    while (this.threads.length < this.options.jobs) this.startThread();
+  }
+
   /** @returns when the slot holds the result; rejected with the worker's own error, the signal's reason, or WORKER_FAILED */
   run(slot: Slot, job: Job): Promise<void> {
     const done = new Promise<void>((resolve, reject) => {

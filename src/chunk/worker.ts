@@ -3,8 +3,9 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { openCodec } from '../codec/registry.js';
 import { fromErrno, type ErrorCode, type ErrorDetail } from '../errors.js';
 import { HostReader } from './host-reader.js';
-import { work, type Job, type Workbench } from './job.js';
+import type { Job } from './job.js';
 import { Slot, type SlotShape } from './slot.js';
+import { work, type Workbench } from './work.js';
 
 export interface WorkerStart {
   readonly shape: SlotShape;

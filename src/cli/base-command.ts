@@ -2,6 +2,7 @@
 import { Command } from '@oclif/core/command';
 import { classify } from './failure.js';
 import { Interruption } from './interruption.js';
+import { watchStdout } from './stdout.js';
 
 export abstract class BaseCommand extends Command {
   static override enableJsonFlag = true;
@@ -13,6 +14,7 @@ export abstract class BaseCommand extends Command {
 
   protected override async init(): Promise<void> {
     await super.init();
+    watchStdout();
     this.interruption.listen();
   }
 

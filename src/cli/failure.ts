@@ -14,7 +14,7 @@ export interface Failure {
   readonly exitCode: number;
   readonly message: string;
   readonly detail: ErrorDetail;
-  readonly suggestion?: string;
+  readonly suggestion: string;
   /** What led to it, nearest first. */
   readonly causes: readonly Cause[];
   /** Only for defects: where it was thrown. */
@@ -50,12 +50,25 @@ function withoutOclif(text: string): { readonly message: string; readonly flag?:
   return parsing === null ? { message } : { message: parsing[2]!, flag: parsing[1]! };
 }
 
+/** For errors that come without a suggestion of their own. */
+const commonSuggestions: Readonly<Record<ErrorKind, string>> = {
+  'usage': 'See thawfs --help',
+  'integrity': 'Do not use this copy: fetch the image again from its origin.',
+  'trust': 'See which keys signed it with thawfs inspect.',
+  'source': 'Check the location and the network, then try again.',
+  'format': 'Check that it is the file you mean; if it is, fetch or copy it again.',
+  'unsupported': 'Make it without that feature, or use a newer thawfs.',
+  'not-found': 'Check the spelling.',
+  'resource': 'See what this machine lacks with thawfs doctor.',
+  'mount': 'See what this machine lacks with thawfs doctor.',
+};
+
 /** @param error what {@link classify} returned */
 export function describeFailure(error: unknown): Failure {
   const exitCode = exitCodeOf(error);
   if (error instanceof ThawfsError) {
-    const { code, kind, message, detail, suggestions: [suggestion] } = error;
-    return { code, kind, exitCode, message, detail, ...(suggestion === undefined ? {} : { suggestion }), causes: causesOf(error) };
+    const { code, kind, message, detail, suggestions: [suggestion = commonSuggestions[kind]] } = error;
+    return { code, kind, exitCode, message, detail, suggestion, causes: causesOf(error) };
   }
   const known = error instanceof Error ? error : new Error(inspect(error));
   return {
@@ -84,6 +97,6 @@ export function failureText(failure: Failure, paint: Paint): string {
     if (!failure.message.includes(cause.message)) lines.push(`  cause: ${cause.message}`);
   }
   if (failure.stack !== undefined) lines.push(failure.stack);
-  if (failure.suggestion !== undefined) lines.push(`  ${paint.bold('try:')} ${failure.suggestion}`);
+  lines.push(`  ${paint.bold('try:')} ${failure.suggestion}`);
   return `${lines.join('\n')}\n`;
 }

@@ -3,7 +3,7 @@ import { run } from '@oclif/core/run';
 import { exitCodes } from './exit-codes.js';
 import { classify, describeFailure, failureText } from './failure.js';
 import { paintFor } from './paint.js';
-import { StdoutClosed } from './stdout.js';
+import { requireStdout, StdoutClosed } from './stdout.js';
 
 /**
  * @param argv arguments without node and script
@@ -13,6 +13,7 @@ import { StdoutClosed } from './stdout.js';
 export async function start(argv: readonly string[], root: string): Promise<number> {
   try {
     await run([...argv], root);
+    await requireStdout();
     return Number(process.exitCode ?? exitCodes.ok); // `thawfs run` sets the status of the program it ran
   } catch (error) {
     if (error instanceof StdoutClosed) return exitCodes.ok; // `thawfs ls IMAGE / | head`: the reader has what it wanted.

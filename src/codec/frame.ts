@@ -19,6 +19,8 @@ export const FRAME_HEADER_MAX_SIZE = 4 + 1 + 1 + 4 + 8;
 export const BLOCK_HEADER_SIZE = 3;
 export const FRAME_CHECKSUM_SIZE = 4;
 
+/** The largest window of a file of any origin: the default limit of the zstd command line, `--long=27`. */
+export const WINDOW_MAX_SIZE = 128 * MiB;
 /** A chunk is at most 1 MiB, and no level asks for a larger window than the next power of two. */
 const CHUNK_WINDOW_MAX_SIZE = MiB;
 

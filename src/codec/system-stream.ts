@@ -2,6 +2,8 @@
 import { struct, u64le } from '../bytes/struct.js';
 import { KiB } from '../units.js';
 import { addressOf } from '../sys/ffi.js';
+import { WINDOW_MAX_SIZE } from './frame.js';
+import type { StreamDecoder } from './stream-decoder.js';
 import { loadZstdLibrary } from './system-library.js';
 
 /** ZSTD_inBuffer and ZSTD_outBuffer of zstd.h on a 64-bit machine. */
@@ -13,25 +15,20 @@ const bufferRecord = struct('ZSTD buffer', 24, [
 /** One zstd block: ZSTD_DStreamOutSize. */
 const OUTPUT_SIZE = 128 * KiB;
 
-export interface SystemStream {
-  /** @returns what the bytes decode to, in buffers that the caller owns; memory is made as it is asked for */
-  decode(bytes: Uint8Array): Generator<Uint8Array>;
-  close(): void;
-}
-
 /** Call it only where the library is known to be there. */
-export function openSystemStream(): SystemStream {
+export function openSystemStream(): StreamDecoder {
   const { native, checked } = loadZstdLibrary()!;
   const step = native.declare('size_t ZSTD_decompressStream(void *stream, void *output, void *input)');
   const free = native.declare('size_t ZSTD_freeDStream(void *stream)');
-  const stream = native.declare('void *ZSTD_createDStream()')();
+  let stream: unknown = native.declare('void *ZSTD_createDStream()')();
   const input = new Uint8Array(bufferRecord.size);
   const output = new Uint8Array(bufferRecord.size);
 
   return {
+    windowLimit: WINDOW_MAX_SIZE,
     *decode(bytes) {
       bufferRecord.encode({ address: addressOf(bytes), size: BigInt(bytes.length) }, input);
-      for (;;) {
+      while (stream !== undefined) { // closed: its memory is gone
         const room = Buffer.allocUnsafeSlow(OUTPUT_SIZE);
         bufferRecord.encode({ address: addressOf(room), size: BigInt(room.length) }, output);
         checked(step(stream, output, input));
@@ -41,6 +38,9 @@ export function openSystemStream(): SystemStream {
         if (written < room.length && Number(bufferRecord.decode(input).position) === bytes.length) return;
       }
     },
-    close() { free(stream); },
+    close() {
+      free(stream);
+      stream = undefined;
+    },
   };
 }

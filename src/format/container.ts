@@ -2,7 +2,7 @@
  * The container: a plain zstd file. HEAD (skippable) | chunk frames | INDEX pages (skippable) | SEEK TABLE (skippable).
  * Normative text: docs/format.md; a test holds its tables against these.
  */
-import { bytes, struct, u32le, u64le, u8, type StructOf } from '../bytes/struct.js';
+import { bytes, struct, u32le, u64le, u8, zeros, type StructOf } from '../bytes/struct.js';
 import { KiB } from '../units.js';
 
 /** zstd skippable frame: magic 0x184D2A50..5F, then the number of bytes that follow (RFC 8878 section 3.1.2). */
@@ -19,13 +19,13 @@ export const FORMAT_VERSION = 1;
 /** One closed range of this many bytes from the file start opens any image: it holds the whole head. */
 export const HEAD_MAX_SIZE = 64 * KiB;
 /** Free room kept in a new head for signatures that come later. */
-export const HEAD_SPARE_SIZE = 8 * KiB;
+export const HEAD_SPARE_SIZE = 16 * KiB;
 
 /**
  * First bytes of the file. Sections lie inside the head frame; offsets count from the file start. Rest of the head: zeros up
  * to the end of the root page, and when the image is made; behind the root page readers do not look at it (src/chunk/head.ts).
  */
-export const headHeader = struct('head', 64, [
+export const headHeader = struct('head', 72, [
   [0, 'frameMagic', u32le, 'HEAD_FRAME_MAGIC'],
   [4, 'frameSize', u32le, 'bytes of the head after this field'],
   [8, 'magic', bytes(8), 'HEAD_MAGIC'],
@@ -40,6 +40,8 @@ export const headHeader = struct('head', 64, [
   [48, 'pkcs7Offset', u32le, ''],
   [52, 'pkcs7Size', u32le, 'DER PKCS#7 over the root hash; 0 = none'],
   [56, 'indexOffset', u64le, 'file offset of the INDEX frame'],
+  [64, 'checksum', u32le, 'crc32c (initial ~0, not inverted) of this header with 0 here, then of the sections in the order above'],
+  [68, 'pad1', zeros(4), ''],
 ]);
 export type HeadHeader = StructOf<typeof headHeader>;
 

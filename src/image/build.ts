@@ -4,12 +4,13 @@ import { availableParallelism } from 'node:os';
 import { toHex } from '../bytes/hex.js';
 import { formatUuid } from '../bytes/uuid.js';
 import { encodeHead, headSizeFor } from '../chunk/head.js';
+import type { WorkerPool } from '../chunk/pool.js';
 import { ThawfsError } from '../errors.js';
 import { encodeManifest, hashTreeSize, type Manifest } from '../format/manifest.js';
 import { encodeSignatures, type SignatureScheme } from '../format/signatures.js';
 import { BLOCK_SIZE, KiB, MiB } from '../units.js';
 import { writeOutput, type OutputFile } from './output-file.js';
-import { packImage, type PackedImage } from './pack.js';
+import { createPool, packImage, type PackedImage } from './pack.js';
 import { openRawSource, type RawSource, type RawSourceOptions } from './raw-source.js';
 import { Signers, type SignOptions } from './signers.js';
 import { verifyImage } from './verify.js';
@@ -17,6 +18,9 @@ import { VERSION } from './version.js';
 
 /** What is going on, for progress bars: bytes of the raw image, or files while a source is scanned. */
 export type BuildStage = 'scan' | 'pack' | 'check';
+
+/** Not the name of the source: a copy under another name must give the same bytes. */
+const DEFAULT_NAME = 'image';
 
 export interface BuildOptions extends RawSourceOptions, Partial<SignOptions> {
   /** A directory, a tar (`-` = standard input), `oci:DIR[:TAG]`, `docker-archive:FILE`, `dump:FILE` or `ext4:FILE`. */
@@ -69,11 +73,22 @@ export interface BuildReport {
 export async function buildImage(options: BuildOptions): Promise<BuildReport> {
   const signers = new Signers({ keys: [], ...options });
   const settings = checkedSettings(options);
+  const pool = createPool({ ...settings, signal: options.signal });
+  pool.warm(); // while the source is scanned
+  try {
+    return await buildWith(pool, settings, signers, options);
+  } finally {
+    await pool.close();
+  }
+}
+
+async function buildWith(pool: WorkerPool, settings: Settings, signers: Signers, options: BuildOptions): Promise<BuildReport> {
+  options.onProgress?.('scan', 0, 0);
   const source = await openRawSource(options.source, options);
   try {
     options.signal?.throwIfAborted();
     return await writeOutput(options.output, async (file) => {
-      const packed = await pack(source, file, settings, options);
+      const packed = await pack(source, file, pool, settings, options);
       const manifest = describe(source, packed, settings, options);
       const signedBy = await writeHead(file, manifest, packed, signers);
       const check = options.check ?? true;
@@ -81,7 +96,7 @@ export async function buildImage(options: BuildOptions): Promise<BuildReport> {
       return {
         output: options.output, manifest, fileSize: packed.fileSize, rawSize: packed.rawSize,
         ...(source.tree === undefined ? {} : { tree: source.tree }),
-        signedBy, checked: check, warnings: source.warnings,
+        signedBy, checked: check, warnings: [...source.warnings, ...namingWarnings(options)],
       };
     });
   } finally {
@@ -89,9 +104,13 @@ export async function buildImage(options: BuildOptions): Promise<BuildReport> {
   }
 }
 
+function namingWarnings({ name, sequence = 0 }: BuildOptions): string[] {
+  return name === undefined && sequence > 0 ? ['Sequences count within a name, and all images without one share the name "image": give a name.'] : [];
+}
+
 interface Settings { readonly level: number; readonly chunkSize: number; readonly salt: Uint8Array; readonly jobs: number }
 
-function checkedSettings({ level = 3, chunkSize = 64 * KiB, salt = new Uint8Array(0), jobs = availableParallelism(), sequence = 0 }: BuildOptions): Settings {
+function checkedSettings({ level = 3, chunkSize = 64 * KiB, salt = new Uint8Array(0), jobs = availableParallelism(), sequence = 0, name = DEFAULT_NAME, label = '' }: BuildOptions): Settings {
   const demand = (holds: boolean, message: string, suggestion: string): void => {
     if (!holds) throw new ThawfsError('BAD_ARGUMENT', message, { suggestion });
   };
@@ -100,14 +119,19 @@ function checkedSettings({ level = 3, chunkSize = 64 * KiB, salt = new Uint8Arra
   demand(salt.length <= 256, `a salt of ${salt.length} bytes is too long`, 'Give at most 256 bytes (512 hexadecimal digits).');
   demand(Number.isInteger(jobs) && jobs >= 1 && jobs <= 256, `${jobs} jobs are not possible`, 'Give a number from 1 to 256.');
   demand(Number.isSafeInteger(sequence) && sequence >= 0, `sequence ${sequence} is not possible`, 'Give a whole number from 0.');
+  demand(isShortText(name) && name !== '' && isShortText(label), 'name or label is not possible', 'Give at most 255 characters without control characters.');
   return { level, chunkSize, salt, jobs };
 }
 
-function pack(source: RawSource, file: OutputFile, settings: Settings, { signal, onProgress }: BuildOptions): Promise<PackedImage> {
+function isShortText(text: string): boolean {
+  return /^\P{Cc}{0,255}$/u.test(text);
+}
+
+function pack(source: RawSource, file: OutputFile, pool: WorkerPool, settings: Settings, { signal, onProgress }: BuildOptions): Promise<PackedImage> {
   const { fileSystemSize } = source;
   const rawSize = fileSystemSize + BLOCK_SIZE + hashTreeSize(fileSystemSize / BLOCK_SIZE);
   return packImage({
-    ...settings, image: source.image, fileSystemSize, uuid: source.uuid, file: file.fd,
+    ...settings, pool, image: source.image, fileSystemSize, uuid: source.uuid, file: file.fd,
     headSize: headSizeFor(Math.ceil(rawSize / settings.chunkSize)),
     ...(signal === undefined ? {} : { signal }),
     ...(onProgress === undefined ? {} : { onProgress: (done: number, total: number) => { onProgress('pack', done, total); } }),
@@ -117,7 +141,7 @@ function pack(source: RawSource, file: OutputFile, settings: Settings, { signal,
 function describe(source: RawSource, packed: PackedImage, { level, chunkSize, salt }: Settings, options: BuildOptions): Manifest {
   return {
     formatVersion: 1,
-    name: options.name ?? 'image',
+    name: options.name ?? DEFAULT_NAME,
     ...(options.label === undefined ? {} : { label: options.label }),
     sequence: options.sequence ?? 0,
     ...(options.expires === undefined ? {} : { expires: options.expires }),

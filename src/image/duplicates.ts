@@ -1,5 +1,5 @@
 /**
- * Files of equal content, so that they can share blocks (docs/decisions/0003-shared-blocks.md).
+ * Files of equal content, so that they can share blocks (docs/decisions/shared-blocks.md).
  *
  * Only likely ones are read: equal size and equal base name, or equal size and large. On real trees that finds more than nine
  * tenths of what reading everything would, and reads a twentieth of the files.

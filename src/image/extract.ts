@@ -28,11 +28,12 @@ export async function extractImage(files: ImageFiles, path: string, targetDir: s
   const { signal } = options;
   const root = await files.run(readTree, { signal });
   const reader = new ReadAhead(files.image, signal);
-  return extractTree(asDirectory(root, path), targetDir, { ...options, readPiece: (piece, at, length) => reader.read(piece, at, length) });
+  const { directory, isWhole } = directoryFor(root, path);
+  return extractTree(directory, targetDir, { ...options, rootAttributes: isWhole, readPiece: (piece, at, length) => reader.read(piece, at, length) });
 }
 
-/** @returns the directory at `path`, or one that holds just what is at `path` */
-function asDirectory(root: DirectoryNode, path: string): DirectoryNode {
+/** @returns the directory at `path` as a whole; or one that holds just what is at `path`, and stands for the target as it is */
+function directoryFor(root: DirectoryNode, path: string): { readonly directory: DirectoryNode; readonly isWhole: boolean } {
   let node: TreeNode = root;
   let last = '';
   for (const name of fromText(path).split('/').filter((part) => part !== '' && part !== '.')) {
@@ -43,7 +44,7 @@ function asDirectory(root: DirectoryNode, path: string): DirectoryNode {
     node = child;
     last = name;
   }
-  return node.kind === 'directory' ? node : { ...root, xattrs: [], children: new Map([[last, node]]) };
+  return node.kind === 'directory' ? { directory: node, isWhole: true } : { directory: { ...root, children: new Map([[last, node]]) }, isWhole: false };
 }
 
 /** @returns bytes of a piece that lies in the image */

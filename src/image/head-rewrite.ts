@@ -3,7 +3,7 @@
  * kill or a power cut leaves the image with the old signatures or with the new ones:
  *
  *   1. write the new sections at the end of the head, where nothing lies
- *   2. write the header that points to them: 64 bytes inside one sector, and inside one page of memory, so whole or not at all
+ *   2. write the header that points to them: 72 bytes inside one sector, and inside one page of memory, so whole or not at all
  *   3. write the new sections a second time, at the front, over the old ones
  *   4. write the header that points to the front
  *   5. zero the end

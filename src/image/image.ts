@@ -114,9 +114,10 @@ export class Image implements AsyncDisposable {
    * Runs a synchronous reader, for example the ext4 reader, fetching what it misses and running it again.
    *
    * @param reader changes nothing outside itself before its last read: it may run many times
-   * @throws LIMIT_EXCEEDED when the reader needs more than 256 MiB at once; what the reader throws; as {@link Image.read}
+   * @throws LIMIT_EXCEEDED when the reader needs more than 256 MiB of a remote image at once; what the reader throws; as {@link Image.read}
    */
-  run<T>(reader: (image: RandomAccess) => T, { signal }: ReadOptions = {}): Promise<T> {
+  async run<T>(reader: (image: RandomAccess) => T, { signal }: ReadOptions = {}): Promise<T> {
+    if (this.parts.source.readSync !== undefined) return reader(this.randomAccess); // nothing is ever missing, so nothing need be held
     return runWithFaults(reader, {
       size: this.manifest.raw.size, chunkSize: this.manifest.index.chunkSize,
       find: (chunk) => this.find(chunk),

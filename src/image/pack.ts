@@ -26,8 +26,8 @@ export interface PackOptions {
   readonly salt: Uint8Array;
   readonly chunkSize: number;
   readonly level: number;
-  /** Worker threads. */
-  readonly jobs: number;
+  /** Threads with the same salt, chunk size and level; see {@link createPool}. */
+  readonly pool: WorkerPool;
   /** Descriptor of the file, open for writing. */
   readonly file: number;
   /** Bytes left free at the file's start. */
@@ -53,6 +53,11 @@ export interface PackedImage {
   readonly codec: string;
 }
 
+/** @returns threads for packing and checking; the caller closes them */
+export function createPool({ chunkSize, level, salt, jobs, signal }: Pick<PackOptions, 'chunkSize' | 'level' | 'salt' | 'signal'> & { readonly jobs: number }): WorkerPool {
+  return new WorkerPool({ shape: { chunkSize, frameBound: openCodec().bound(chunkSize) }, level, salt, jobs, ...(signal === undefined ? {} : { signal }) });
+}
+
 /**
  * Writes everything but the head. The same input gives the same bytes, however many threads there are.
  *
@@ -61,45 +66,40 @@ export interface PackedImage {
  * @throws SOURCE_CHANGED, NOT_PERMITTED, IO_FAILED for the source; NO_SPACE, IO_FAILED for the file; the signal's reason
  */
 export async function packImage(options: PackOptions): Promise<PackedImage> {
-  const { image, fileSystemSize, uuid, salt, chunkSize, headSize, file, level, jobs, signal } = options;
+  const { image, fileSystemSize, uuid, salt, chunkSize, headSize, file, level } = options;
   const codec = openCodec();
   const frames = new FrameWriter({ codec, level, salt, chunkSize, offset: headSize, write: (bytes, at) => { writeFully(file, bytes, at); } });
   const leaves = new LeafStore(salt);
-  const pool = new WorkerPool({ shape: { chunkSize, frameBound: codec.bound(chunkSize) }, level, salt, jobs, ...(signal === undefined ? {} : { signal }) });
-  try {
-    // The last chunk of the file system goes on with the hash area, which is only known when all of the file system is hashed.
-    const border = fileSystemSize - fileSystemSize % chunkSize;
-    const { before, behind } = splitPieces(image.pieces, border);
-    await packContent({ size: border, pieces: before }, pool, frames, leaves, options);
-    const rest = wholeContent({ size: fileSystemSize - border, pieces: behind });
-    const restLeaves = new Uint8Array(rest.length / BLOCK_SIZE * DIGEST_SIZE);
-    hashLeaves(rest, salt, restLeaves);
-    leaves.add(restLeaves);
+  // The last chunk of the file system goes on with the hash area, which is only known when all of the file system is hashed.
+  const border = fileSystemSize - fileSystemSize % chunkSize;
+  const { before, behind } = splitPieces(image.pieces, border);
+  await packContent({ size: border, pieces: before }, frames, leaves, options);
+  const rest = wholeContent({ size: fileSystemSize - border, pieces: behind });
+  const restLeaves = new Uint8Array(rest.length / BLOCK_SIZE * DIGEST_SIZE);
+  hashLeaves(rest, salt, restLeaves);
+  leaves.add(restLeaves);
 
-    const { rootHash, content: hashArea } = buildHashArea({ leaves, salt, uuid });
-    const rawSize = fileSystemSize + hashArea.size;
-    await packContent({ size: rawSize - border, pieces: joinPieces(rest, hashArea) }, pool, frames, undefined, options);
+  const { rootHash, content: hashArea } = buildHashArea({ leaves, salt, uuid });
+  const rawSize = fileSystemSize + hashArea.size;
+  await packContent({ size: rawSize - border, pieces: joinPieces(rest, hashArea) }, frames, undefined, options);
 
-    const { pages, rootPage, rootDigest } = frames.index.finish();
-    const indexOffset = frames.end;
-    const index = skippableFrame(INDEX_FRAME_MAGIC, pages);
-    const seekTable = seekTableFrame({ headSize, frameSizes: frames.index.frameSizes(), rawSize, chunkSize, indexSize: index.length });
-    writeFully(file, index, indexOffset);
-    writeFully(file, seekTable, indexOffset + index.length);
-    return {
-      rawSize, dataBlocks: fileSystemSize / BLOCK_SIZE, hashOffset: fileSystemSize, rootHash, chunkCount: frames.index.chunkCount, rootPage, rootDigest, headSize,
-      indexOffset, fileSize: indexOffset + index.length + seekTable.length, codec: codec.implementation,
-    };
-  } finally {
-    await pool.close();
-  }
+  const { pages, rootPage, rootDigest } = frames.index.finish();
+  const indexOffset = frames.end;
+  const index = skippableFrame(INDEX_FRAME_MAGIC, pages);
+  const seekTable = seekTableFrame({ headSize, frameSizes: frames.index.frameSizes(), rawSize, chunkSize, indexSize: index.length });
+  writeFully(file, index, indexOffset);
+  writeFully(file, seekTable, indexOffset + index.length);
+  return {
+    rawSize, dataBlocks: fileSystemSize / BLOCK_SIZE, hashOffset: fileSystemSize, rootHash, chunkCount: frames.index.chunkCount, rootPage, rootDigest, headSize,
+    indexOffset, fileSize: indexOffset + index.length + seekTable.length, codec: codec.implementation,
+  };
 }
 
 /** A batch that is under way; without a slot it is a run of zeros. */
 interface Step { readonly size: number; readonly slot?: Slot; readonly done?: Promise<void> }
 
 /** Packs a content that begins on a chunk boundary of the image. @param leaves collects the digests, where they are wanted */
-async function packContent(content: Content, pool: WorkerPool, frames: FrameWriter, leaves: LeafStore | undefined, { chunkSize, fileSystemSize, onProgress, signal }: PackOptions): Promise<void> {
+async function packContent(content: Content, frames: FrameWriter, leaves: LeafStore | undefined, { pool, chunkSize, fileSystemSize, onProgress, signal }: PackOptions): Promise<void> {
   const queue: Step[] = [];
   const writeFirst = async (): Promise<void> => {
     const { size, slot, done } = queue.shift()!;

@@ -3,7 +3,6 @@ import { ThawfsError } from '../errors.js';
 import type { Signature, SignatureScheme } from '../format/signatures.js';
 import { makeSignature } from '../trust/dsse.js';
 import { loadPrivateKey, loadTrustedKeys, type SigningKey } from '../trust/keys.js';
-import { signRootHash } from '../trust/pkcs7.js';
 
 export interface SignOptions {
   /** Private keys in PEM. `scheme` by default the one that fits the key, PSS for RSA. */
@@ -31,9 +30,13 @@ export class Signers {
     this.certificate = { pem, key: owner.key };
   }
 
-  /** @throws BAD_ARGUMENT for a scheme that does not fit its key */
+  /**
+   * @returns one signature for each key and scheme, however often they were given
+   * @throws BAD_ARGUMENT for a scheme that does not fit its key
+   */
   signManifest(manifest: Uint8Array): Made[] {
-    return this.signers.map(({ key, scheme }) => ({ signature: makeSignature(manifest, key, scheme), key }));
+    const made = this.signers.map(({ key, scheme }) => ({ signature: makeSignature(manifest, key, scheme), key }));
+    return [...new Map(made.map((one) => [one.signature.keyId + one.signature.scheme, one])).values()];
   }
 
   /**
@@ -42,6 +45,8 @@ export class Signers {
    * @throws BAD_ARGUMENT when the certificate is not of one of the keys; FEATURE_UNSUPPORTED for a key that the kernel cannot check
    */
   async signRootHash(rootHash: string): Promise<Uint8Array | undefined> {
-    return this.certificate && signRootHash(rootHash, this.certificate.key, this.certificate.pem);
+    if (this.certificate === undefined) return undefined;
+    const { signRootHash } = await import('../trust/pkcs7.js'); // ASN.1 costs 40 ms to load, which builds without a certificate do not pay.
+    return signRootHash(rootHash, this.certificate.key, this.certificate.pem);
   }
 }

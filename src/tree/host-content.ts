@@ -1,5 +1,5 @@
 /** The content of a file of this machine: its data ranges as pieces of the file itself, so that its bytes are copied once, by the packer. */
-import { closeSync, constants, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fdatasyncSync, openSync, readSync } from 'node:fs';
 import { toBytes } from '../bytes/byte-string.js';
 import type { ByteString } from '../bytes/byte-string.js';
 import type { Content, HostFile, Piece } from '../model/content.js';
@@ -8,14 +8,15 @@ import { dataRanges } from '../sys/seek.js';
 import { BLOCK_SIZE, MiB } from '../units.js';
 import { PieceList } from './pieces.js';
 import { changed, unreadable } from './tree-source.js';
-import { dataRuns } from './zero-blocks.js';
+import { dataRuns, HOLE_WINDOW } from './zero-blocks.js';
 
 const buffer = Buffer.allocUnsafeSlow(MiB);
+const PROBE_SIZE = 64;
 // NONBLOCK: should a pipe take the file's place between lstat and open, opening it must not wait for a writer.
 const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 /**
- * Reads the file once to find its holes, unless it is shorter than a block.
+ * Looks into the file to find its holes: a few bytes of each window, the whole only when one is zero; nothing of files below a window.
  *
  * @param inode what lstat said of `path`
  * @throws SOURCE_CHANGED, NOT_PERMITTED, IO_FAILED naming the path
@@ -24,33 +25,57 @@ export function hostContent(path: ByteString, inode: Inode): Content {
   const { size } = inode;
   if (size === 0) return { size, pieces: [] };
   const source: HostFile = { path, seen: { size, mtimeMs: inode.mtimeSeconds * 1000 + inode.mtimeNanoseconds / 1e6 } };
-  if (size < BLOCK_SIZE) return { size, pieces: [{ offset: 0, length: size, source, sourceOffset: 0 }] };
-  return { size, pieces: scanFile(source, size, inode.sectors * 512 < size) };
-}
-
-function scanFile(source: HostFile, size: number, mayHaveHoles: boolean): readonly Piece[] {
-  const { path } = source;
+  const whole = [{ offset: 0, length: size, source, sourceOffset: 0 }];
+  if (size < HOLE_WINDOW) return { size, pieces: whole };
   let fd: number | undefined;
   try {
     fd = openSync(toBytes(path), flags);
-    const pieces = new PieceList();
-    let position = 0;
-    for (const range of mayHaveHoles ? dataRanges(fd, size) : [{ start: 0, end: size }]) {
-      // A file system with smaller blocks than ours: look at the whole of each block that is touched.
-      position = Math.max(position, range.start - range.start % BLOCK_SIZE);
-      const end = Math.min(size, Math.ceil(range.end / BLOCK_SIZE) * BLOCK_SIZE);
-      while (position < end) {
-        const wanted = Math.min(buffer.length, end - position);
-        fill(fd, path, position, wanted);
-        for (const run of dataRuns(buffer.subarray(0, wanted), position)) pieces.add(run.start, run.end - run.start, source, run.start);
-        position += wanted;
-      }
-    }
-    return pieces.finish(size);
+    const hasHoles = inode.sectors * 512 < size;
+    return { size, pieces: hasHoles || hasZeroWindow(fd, path, size) ? scanFile(fd, source, size, hasHoles) : whole };
   } catch (error) {
     throw unreadable(error, path);
   } finally {
     if (fd !== undefined) closeSync(fd);
+  }
+}
+
+/** Data rarely begins a window with zeros; where it does, the window is read. */
+function hasZeroWindow(fd: number, path: ByteString, size: number): boolean {
+  for (let start = 0; start < size; start += HOLE_WINDOW) {
+    const length = Math.min(HOLE_WINDOW, size - start);
+    const probe = Math.min(PROBE_SIZE, length);
+    fill(fd, path, start, probe);
+    if (dataRuns(buffer.subarray(0, probe), start).length > 0) continue;
+    fill(fd, path, start, length);
+    if (dataRuns(buffer.subarray(0, length), start).length === 0) return true;
+  }
+  return false;
+}
+
+function scanFile(fd: number, source: HostFile, size: number, hasHoles: boolean): readonly Piece[] {
+  const pieces = new PieceList();
+  if (hasHoles) flush(fd);
+  let position = 0;
+  for (const range of hasHoles ? dataRanges(fd, size) : [{ start: 0, end: size }]) {
+    // A file system with smaller blocks than ours: look at the whole of each block that is touched.
+    position = Math.max(position, range.start - range.start % BLOCK_SIZE);
+    const end = Math.min(size, Math.ceil(range.end / BLOCK_SIZE) * BLOCK_SIZE);
+    while (position < end) {
+      const wanted = Math.min(buffer.length, end - position);
+      fill(fd, source.path, position, wanted);
+      for (const run of dataRuns(buffer.subarray(0, wanted), position)) pieces.add(run.start, run.end - run.start, source, run.start);
+      position += wanted;
+    }
+  }
+  return pieces.finish(size);
+}
+
+/** ext4 without extents calls data that has no blocks yet a hole (Linux 6.18); once written back, it does not. */
+function flush(fd: number): void {
+  try {
+    fdatasyncSync(fd);
+  } catch {
+    // Nothing can be waiting to be written where writing is not possible.
   }
 }
 

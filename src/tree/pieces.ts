@@ -1,8 +1,10 @@
 /** Builds the pieces of a content from runs of data in ascending order. */
 import type { Piece } from '../model/content.js';
 import { BLOCK_SIZE } from '../units.js';
+import { HOLE_WINDOW } from './zero-blocks.js';
 
-const zeros = new Uint8Array(BLOCK_SIZE);
+// A gap without a whole window inside is shorter than two of them.
+const zeros = new Uint8Array(2 * HOLE_WINDOW);
 
 export class PieceList {
   readonly #pieces: Piece[] = [];
@@ -18,27 +20,39 @@ export class PieceList {
   }
 
   /**
-   * Fills up with zeros the blocks that are data in part only (tar keeps holes to 512 bytes), and files below one block, so that
-   * what is covered depends on the bytes alone.
+   * Fills up with zeros what is no hole, so that what is covered depends on the bytes alone: blocks that are data in part only (tar
+   * keeps holes to 512 bytes), and all of a file in which no window is zero.
    *
    * @param size of the file, bytes
    */
   finish(size: number): readonly Piece[] {
+    const sparse = this.#hasZeroWindow(size);
     const filled: Piece[] = [];
     let covered = 0;
     const fill = (end: number): void => {
       if (end > covered) filled.push({ offset: covered, length: end - covered, source: zeros, sourceOffset: 0 });
       covered = Math.max(covered, end);
     };
-    const blockEnd = (offset: number): number => Math.min(Math.ceil(offset / BLOCK_SIZE) * BLOCK_SIZE, size);
+    const blockEnd = (offset: number): number => sparse ? Math.min(Math.ceil(offset / BLOCK_SIZE) * BLOCK_SIZE, size) : size;
     for (const piece of this.#pieces) {
       fill(Math.min(blockEnd(covered), piece.offset));
-      covered = Math.max(covered, piece.offset - piece.offset % BLOCK_SIZE);
+      if (sparse) covered = Math.max(covered, piece.offset - piece.offset % BLOCK_SIZE);
       fill(piece.offset);
       filled.push(piece);
       covered = piece.offset + piece.length;
     }
-    fill(size < BLOCK_SIZE ? size : blockEnd(covered));
+    fill(blockEnd(covered));
     return filled;
+  }
+
+  #hasZeroWindow(size: number): boolean {
+    if (size < HOLE_WINDOW) return false;
+    let covered = 0;
+    for (const { offset, length } of [...this.#pieces, { offset: size, length: 0 }]) {
+      const window = Math.ceil(covered / HOLE_WINDOW) * HOLE_WINDOW;
+      if (window < size && Math.min(window + HOLE_WINDOW, size) <= offset) return true;
+      covered = offset + length;
+    }
+    return false;
   }
 }

@@ -1,9 +1,12 @@
 /**
- * Holes by content: an aligned 4 KiB block of zeros is a hole, wherever the bytes come from, so that a sparse file, its dense
- * copy and its tar give one tree (docs/decisions/holes.md). Files below one block are always data and need no look inside.
+ * Holes by content, wherever the bytes come from, so that a sparse file, its dense copy and its tar give one tree. A file with a
+ * window of zeros is sparse: all its blocks of zeros are holes. Any other has none (docs/decisions/holes.md says why).
  */
-import { BLOCK_SIZE } from '../units.js';
+import { BLOCK_SIZE, KiB } from '../units.js';
 import type { ByteRange } from '../sys/seek.js';
+
+/** Windows are cut at multiples of this; the last one ends with the file. Smaller files have none. */
+export const HOLE_WINDOW = 64 * KiB;
 
 const zeroBlock = Buffer.alloc(BLOCK_SIZE);
 
@@ -29,6 +32,7 @@ export function dataRuns(bytes: Uint8Array, position: number): ByteRange[] {
   return runs;
 }
 
+/** @returns whether bytes [start, end), at most a block of them, are all zero. */
 function isZero(bytes: Uint8Array, start: number, end: number): boolean {
   // Nearly every block of data shows it at its ends; only the others pay for the call.
   if (bytes[start] !== 0 || bytes[end - 1] !== 0) return false;

@@ -11,8 +11,8 @@ import type { PublicKey } from './keys.js';
 
 /** Remembers the highest sequence accepted; `SequenceLedger` keeps it on disk. */
 export interface SequenceMemory {
-  /** @returns the highest sequence accepted for `name` under any of the keys, or undefined */
-  lastSeen(name: string, keyIds: readonly string[]): number | undefined;
+  /** @returns the highest sequence accepted for `name` under any of the keys, 0 when none was */
+  lastSeen(name: string, keyIds: readonly string[]): number;
   /** Never lowers. */
   raise(name: string, keyIds: readonly string[], sequence: number): void;
 }

@@ -35,40 +35,47 @@ export class SequenceLedger implements SequenceMemory {
   }
 
   /**
-   * @returns the highest sequence that was accepted for `name` under any of these keys, or undefined
+   * @returns the highest sequence that was accepted for `name` under any of these keys; 0, the lowest there is, when none was
    * @throws BAD_FIELD for a damaged file: forgetting it silently would allow the rollback that it is there to prevent
    */
-  lastSeen(name: string, keyIds: readonly string[]): number | undefined {
+  lastSeen(name: string, keyIds: readonly string[]): number {
     const sequences = this.read(name);
-    const seen = keyIds.flatMap((keyId) => sequences.get(keyId) ?? []);
-    return seen.length === 0 ? undefined : Math.max(...seen);
+    return Math.max(0, ...keyIds.map((keyId) => sequences.get(keyId) ?? 0));
   }
 
   /**
-   * Remembers `sequence` for each of these keys where it is higher. Safe against other processes, and against a kill or power cut at any point.
+   * Remembers `sequence` for each of these keys where it is higher; writes nothing when it is nowhere. Safe against other processes,
+   * and against a kill or power cut at any point.
    *
    * @throws NOT_PERMITTED, NO_SPACE, IO_FAILED when it cannot be kept; BAD_FIELD for a damaged file
    */
   raise(name: string, keyIds: readonly string[], sequence: number): void {
+    if (this.raised(name, keyIds, sequence) === undefined) return; // So that a place where nothing can be written does for images that do not count.
     try {
       mkdirSync(this.folder, { recursive: true, mode: 0o755 });
       const lock = openSync(join(this.folder, '.lock'), 'a', 0o644);
       try {
-        withFileLock(lock, () => { this.raiseLocked(name, keyIds, sequence); });
+        withFileLock(lock, () => {
+          const sequences = this.raised(name, keyIds, sequence);
+          if (sequences !== undefined) replaceFile(this.folder, this.path(name), encodeCanonicalJson({ name, sequences: Object.fromEntries(sequences) }));
+        });
       } finally {
         closeSync(lock);
       }
     } catch (error) {
-      throw fromErrno(error, `remembering sequence ${sequence} of ${name} in ${this.folder}`);
+      const { code, message, detail } = fromErrno(error, `remembering sequence ${sequence} of ${name} in ${this.folder}`);
+      throw new ThawfsError(code, message, {
+        detail, cause: error, suggestion: 'Set XDG_STATE_HOME to a folder that can be written and is kept; without one a rollback would go unnoticed.',
+      });
     }
   }
 
-  private raiseLocked(name: string, keyIds: readonly string[], sequence: number): void {
+  /** @returns the record with `sequence` in it, or undefined when it is higher for none of the keys */
+  private raised(name: string, keyIds: readonly string[], sequence: number): Map<string, number> | undefined {
     const sequences = this.read(name);
-    const higher = keyIds.filter((keyId) => sequence > (sequences.get(keyId) ?? -1));
-    if (higher.length === 0) return;
+    const higher = keyIds.filter((keyId) => sequence > (sequences.get(keyId) ?? 0));
     for (const keyId of higher) sequences.set(keyId, sequence);
-    replaceFile(this.folder, this.path(name), encodeCanonicalJson({ name, sequences: Object.fromEntries(sequences) }));
+    return higher.length === 0 ? undefined : sequences;
   }
 
   private path(name: string): string {

@@ -2,11 +2,11 @@
  * The dm-verity hash area: a superblock in a block of its own, then the levels of the tree, top level first, each in whole
  * 4096-byte blocks of 128 digests. Byte-identical with `veritysetup format` (linux Documentation/admin-guide/device-mapper/verity.rst).
  */
-import { VERITY_ALGORITHM, VERITY_HASH_TYPE, VERITY_MAGIC, VERITY_VERSION, veritySuperblock } from '../format/verity.js';
 import { DIGEST_SIZE, hashLeaves } from '../hash/sha256.js';
 import type { Content, Piece } from '../model/content.js';
 import { BLOCK_SIZE, roundUp } from '../units.js';
 import type { LeafStore } from './leaf-store.js';
+import { encodeSuperblock } from './superblock.js';
 
 export interface HashArea {
   readonly rootHash: Uint8Array;
@@ -31,10 +31,7 @@ export function buildHashArea({ leaves, salt, uuid }: HashAreaOptions): HashArea
     levels.unshift(digests);
     digests = [digestsOf(digests, salt)];
   }
-  const superblock = veritySuperblock.encode({
-    magic: VERITY_MAGIC, version: VERITY_VERSION, hashType: VERITY_HASH_TYPE, uuid, algorithm: VERITY_ALGORITHM,
-    dataBlockSize: BLOCK_SIZE, hashBlockSize: BLOCK_SIZE, dataBlocks: BigInt(leaves.count), saltSize: salt.length, salt,
-  });
+  const superblock = encodeSuperblock({ dataBlocks: leaves.count, salt, uuid });
   return { rootHash: digests[0]!, content: contentOf(superblock, levels) };
 }
 

@@ -5,7 +5,7 @@ import { toHex } from '../../src/bytes/hex.js';
 import { encodeHead, headSizeFor } from '../../src/chunk/head.js';
 import { encodeManifest, type Manifest } from '../../src/format/manifest.js';
 import { encodeSignatures } from '../../src/format/signatures.js';
-import { packImage } from '../../src/image/pack.js';
+import { createPool, packImage } from '../../src/image/pack.js';
 import { bytesContent } from '../../src/model/content.js';
 import { makeSignature } from '../../src/trust/dsse.js';
 import type { SigningKey } from '../../src/trust/keys.js';
@@ -19,10 +19,11 @@ export function packBytes(fileSystem: Uint8Array, key: SigningKey, { chunkSize =
   return withTempDir(async (directory) => {
     const path = join(directory, 'image');
     const file = openSync(path, 'w');
+    const pool = createPool({ chunkSize, level: 3, salt, jobs: 1 });
     try {
       const fileSystemSize = fileSystem.length;
       const packed = await packImage({
-        image: bytesContent(fileSystem), fileSystemSize, uuid: new Uint8Array(16), salt, chunkSize, level: 3, jobs: 1, file, headSize: headSizeFor(Math.ceil(fileSystemSize / chunkSize) + 2, 1000),
+        image: bytesContent(fileSystem), fileSystemSize, uuid: new Uint8Array(16), salt, chunkSize, level: 3, pool, file, headSize: headSizeFor(Math.ceil(fileSystemSize / chunkSize) + 2, 1000),
       });
       const manifest: Manifest = {
         formatVersion: 1, name: 'packed', sequence: 1, uuid: '00000000-0000-4000-8000-000000000000',
@@ -36,6 +37,7 @@ export function packBytes(fileSystem: Uint8Array, key: SigningKey, { chunkSize =
       writeSync(file, encodeHead({ manifest: bytes, rootPage, headSize, indexOffset, signatures: encodeSignatures([makeSignature(bytes, key)]) }), 0, headSize, 0);
       return readFileSync(path);
     } finally {
+      await pool.close();
       closeSync(file);
     }
   });

@@ -74,7 +74,7 @@ export function inodePlace(inode: Ext4Inode): Place {
  */
 export function readInode(volume: Volume, number: number): Ext4Inode | undefined {
   const offset = volume.inodeOffset(number);
-  return decodeInode(volume, number, volume.copy(offset, volume.inodeSize), offset);
+  return decodeInode(volume, number, volume.inodeRecord(offset), offset);
 }
 
 /** As readInode, of a record that was read before. The inode keeps views of `record`: it must not change any more. */

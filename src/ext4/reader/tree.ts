@@ -22,7 +22,8 @@ export function readTree(reader: Ext4Reader): DirectoryNode {
   const names = new Map<number, number>();
   const pending = [{ number: ROOT_INODE, node: root }];
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
-    for (const entry of reader.list(next.number)) {
+    // In the order of the inode table, which is then read from front to back; hash order would jump about in it.
+    for (const entry of reader.list(next.number).sort((a, b) => a.inode - b.inode)) {
       const inode = reader.inode(entry.inode);
       checkEntry(reader, inode, entry, next.number);
       let node = nodes.get(entry.inode);

@@ -15,6 +15,8 @@ import { LruCache } from './lru-cache.js';
 const CREATOR_HURD = 1;
 const MAX_LOG_BLOCK_SIZE = 6;
 const GROUP_CACHE_SIZE = 1024;
+/** Blocks of inode tables: files of one directory mostly have neighbouring inodes. */
+const TABLE_CACHE_SIZE = 64;
 const place: Place = { record: 'superblock', offset: SUPERBLOCK_OFFSET };
 
 export class Volume {
@@ -42,6 +44,7 @@ export class Volume {
   readonly hasLargeDirectories: boolean;
   readonly hasFileTypes: boolean;
   private readonly groups = new LruCache<number, Group>(GROUP_CACHE_SIZE);
+  private readonly tableBlocks = new LruCache<number, Uint8Array>(TABLE_CACHE_SIZE);
 
   /**
    * Reads and checks the superblock.
@@ -120,6 +123,13 @@ export class Volume {
     }
     const group = this.group(Math.floor((number - 1) / this.inodesPerGroup));
     return group.inodeTable * this.blockSize + ((number - 1) % this.inodesPerGroup) * this.inodeSize;
+  }
+
+  /** @returns the record of an inode at the offset that inodeOffset gives; the caller owns it. */
+  inodeRecord(offset: number): Uint8Array {
+    const at = offset % this.blockSize; // a record never crosses blocks
+    const start = offset - at;
+    return this.tableBlocks.get(start, () => this.copy(start, this.blockSize)).slice(at, at + this.inodeSize);
   }
 
   private checkSizes(): void {

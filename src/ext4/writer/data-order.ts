@@ -15,7 +15,7 @@ export type DataOrder = (files: readonly DataFile[]) => Uint32Array;
 /**
  * By extension, then path: what is alike lies in one compression window, and what is used together stays close. On trees with
  * many small files it is worth up to 2 % of the image against the order by path, and never costs more than half a percent
- * (docs/decisions/0004-data-order.md).
+ * (docs/decisions/data-order.md).
  */
 export const bySimilarity: DataOrder = (files) => {
   const byExtension = new Map<ByteString, number[]>();

@@ -118,7 +118,7 @@ describe('scanDirectory refuses', () => {
 
   oracleTest(['root'], 'a file that we may not read, naming it', () => withTempDir((directory) => {
     chmodSync(directory, 0o755);
-    writeFileSync(`${directory}/secret`, Buffer.alloc(5000), { mode: 0 });
+    writeFileSync(`${directory}/secret`, Buffer.alloc(70_000), { mode: 0 }); // large enough to be looked into
     const scanner = new URL('../../../src/tree/from-directory.js', import.meta.url).href;
     const script = `import(${JSON.stringify(scanner)}).then(({ scanDirectory }) => scanDirectory(${JSON.stringify(directory)})).catch(({ code, detail }) => console.log(JSON.stringify({ code, detail })))`;
     const output = execFileSync(process.execPath, ['-e', script], { uid: 65534, gid: 65534, cwd: '/', encoding: 'utf8' });

@@ -67,10 +67,12 @@ describe('head', () => {
     ['offset without size', patched(52, 0), 'BAD_FIELD'],
     ['index inside the head', patched(56, 12288), 'BAD_FIELD'],
     ['index beyond 2^53', patched(60, 0x00200000), 'LIMIT_EXCEEDED'],
-    ['a byte between sections', patched(366, 1, 1), 'BAD_FIELD'],
-    ['signatures over the root page', patched(40, 432), 'BAD_FIELD'],
-    ['signatures not aligned', patched(40, 441), 'BAD_FIELD'],
-    ['PKCS#7 over the signatures', patched(48, 440), 'BAD_FIELD'],
+    ['a byte between sections', patched(374, 1, 1), 'BAD_FIELD'],
+    ['signatures over the root page', patched(40, 440), 'BAD_FIELD'],
+    ['signatures not aligned', patched(40, 449), 'BAD_FIELD'],
+    ['PKCS#7 over the signatures', patched(48, 448), 'BAD_FIELD'],
+    ['a flipped bit in a signature', patched(450, 0x80, 1), 'CHECKSUM_MISMATCH'],
+    ['a flipped bit in the checksum', patched(64, 1, 1), 'CHECKSUM_MISMATCH'],
   ])('refuses %s', (_, bytes, code) => refused(bytes, code));
 
   test('truncated anywhere is a typed error', () => {

@@ -16,6 +16,10 @@ describe('describeFailure', () => {
     });
   });
 
+  test('an error without a suggestion gets that of its kind', () => {
+    expect(describeFailure(new ThawfsError('TRUNCATED', 'x')).suggestion).toBe('Check that it is the file you mean; if it is, fetch or copy it again.');
+  });
+
   test('a chain that bites its tail ends', () => {
     const error = new Error('a');
     error.cause = error;

@@ -1,6 +1,7 @@
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
+import { decodeHead, encodeHead } from '../../../src/chunk/head.js';
 import { openImage, openImageFrom, type OpenOptions } from '../../../src/image/open.js';
 import type { Image } from '../../../src/image/image.js';
 import { MemorySource } from '../../../src/source/memory.js';
@@ -55,8 +56,10 @@ describe('opening', () => {
 
   test('the root page must be the one of the manifest', async () => {
     const file = Buffer.from(small.file);
-    const rootPageOffset = file.readUInt32LE(32);
-    file[rootPageOffset + 40]! ^= 1;
+    const head = decodeHead(file);
+    const rootPage = Uint8Array.from(head.rootPage);
+    rootPage[40]! ^= 1;
+    encodeHead({ ...head, rootPage }).forEach((byte, at) => { file[at] = byte; });
     await expect(inMemory(file)).rejects.toEqual(code('INDEX_DIGEST_MISMATCH'));
   });
 

@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
@@ -66,6 +67,19 @@ describe('signing in place', () => {
   test('two signers at once lose nothing', () => withImage(async (path) => {
     await Promise.all(pairs.map(({ privatePem }) => signImage(path, { keys: [{ pem: privatePem }] })));
     expect(signaturesOf(path)).toHaveLength(4);
+  }));
+
+  test('several processes at once lose nothing', () => withImage(async (path) => {
+    const module = new URL('../../../src/image/sign.js', import.meta.url).href;
+    const script = `
+      import { signImage } from '${module}';
+      for (const pem of JSON.parse(process.argv[1])) await signImage('${path}', { keys: [{ pem }] });`;
+    const groups = [0, 1, 2].map(() => Array.from({ length: 5 }, () => generateKey('ed25519').privatePem));
+    const codes = await Promise.all(groups.map((pems) => new Promise((resolve) => {
+      spawn(process.execPath, ['--input-type=module', '-e', script, JSON.stringify(pems)], { stdio: 'inherit' }).on('close', resolve);
+    })));
+    expect(codes).toEqual([0, 0, 0]);
+    expect(signaturesOf(path).map(({ keyId }) => keyId).sort()).toEqual(groups.flat().map((pem) => loadPrivateKey(pem).keyId).sort());
   }));
 
   test('no room: refused, and the file is as it was', () => withImage(async (path) => {

@@ -105,7 +105,7 @@ describe('what the manifest says', () => {
 });
 
 describe('requireTrust', () => {
-  function memory(seen?: number): SequenceMemory & { readonly raised: unknown[] } {
+  function memory(seen = 0): SequenceMemory & { readonly raised: unknown[] } {
     const raised: unknown[] = [];
     return { raised, lastSeen: () => seen, raise: (...call) => { raised.push(call); } };
   }

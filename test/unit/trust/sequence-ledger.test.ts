@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { SequenceLedger, stateFolder } from '../../../src/trust/sequence-ledger.js';
@@ -7,18 +7,21 @@ import { withTempDir } from '../../helpers/temp-dir.js';
 
 const [a, b] = ['a'.repeat(64), 'b'.repeat(64)];
 
+/** @returns the path of the only record */
+const record = (folder: string): string => join(folder, 'sequences', readdirSync(join(folder, 'sequences')).find((name) => name.endsWith('.json'))!);
+
 describe('ledger', () => {
   test('remembers per name and key, and never lowers', () => withTempDir((folder) => {
     const ledger = new SequenceLedger(folder);
-    expect(ledger.lastSeen('app', [a])).toBeUndefined();
+    expect(ledger.lastSeen('app', [a])).toBe(0);
     ledger.raise('app', [a], 5);
     ledger.raise('app', [a], 3);
-    ledger.raise('app', [b], 0);
+    ledger.raise('app', [b], 2);
     expect(ledger.lastSeen('app', [a])).toBe(5);
-    expect(ledger.lastSeen('app', [b])).toBe(0);
+    expect(ledger.lastSeen('app', [b])).toBe(2);
     expect(ledger.lastSeen('app', [b, a])).toBe(5);
-    expect(ledger.lastSeen('app', [])).toBeUndefined();
-    expect(ledger.lastSeen('other', [a])).toBeUndefined();
+    expect(ledger.lastSeen('app', [])).toBe(0);
+    expect(ledger.lastSeen('other', [a])).toBe(0);
     expect(new SequenceLedger(folder).lastSeen('app', [a])).toBe(5);
   }));
 
@@ -39,10 +42,15 @@ describe('ledger', () => {
     expect(readdirSync(join(folder, 'sequences')).filter((name) => /^[0-9a-f]{64}\.json$/.test(name))).toHaveLength(6);
   }));
 
-  test('what did not rise is not written', () => withTempDir((folder) => {
+  test('what does not rise is not written: nobody needs a state folder for it', () => withTempDir((folder) => {
+    new SequenceLedger(join(folder, 'state')).raise('app', [], 5);
+    new SequenceLedger(join(folder, 'state')).raise('app', [a], 0);
+    expect(readdirSync(folder)).toEqual([]);
     const ledger = new SequenceLedger(folder);
-    ledger.raise('app', [], 5);
-    expect(readdirSync(join(folder, 'sequences'))).toEqual(['.lock']);
+    ledger.raise('app', [a], 5);
+    const { ino } = statSync(record(folder));
+    ledger.raise('app', [a], 5);
+    expect(statSync(record(folder)).ino).toBe(ino);
   }));
 
   test('reading makes nothing', () => withTempDir((folder) => {
@@ -61,7 +69,7 @@ describe('ledger', () => {
   ])('a record that is %s is an error, and stays', (_, damage) => withTempDir((folder) => {
     const ledger = new SequenceLedger(folder);
     ledger.raise('app', [a], 5);
-    const path = join(folder, 'sequences', readdirSync(join(folder, 'sequences')).find((name) => name.endsWith('.json'))!);
+    const path = record(folder);
     const damaged = damage(readFileSync(path, 'utf8'));
     writeFileSync(path, damaged);
     const error = expect.objectContaining({ code: 'BAD_FIELD', message: expect.stringContaining(path) as unknown });
