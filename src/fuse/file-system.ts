@@ -59,6 +59,8 @@ export interface FileSystemStatistics {
 export interface FileSystem {
   /** @returns undefined when there is no such name; the kernel then caches its absence. */
   lookup(directory: number, name: ByteString): Entry | undefined;
+  /** @param inode of an item that {@link FileSystem.list} gave */
+  entry(inode: number): Entry;
   getAttributes(node: number): NodeAttributes;
   readLink(node: number): ByteString;
   /** Fills `target` from the start. @returns bytes read; fewer than `target.length` only at the end of the file */

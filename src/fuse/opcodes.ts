@@ -1,7 +1,7 @@
 /** The opcode table: number, name, least body, and what is answered. Everything that would write is refused with EROFS. */
 import { constants } from 'node:os';
 import { readRequest, seekRequest, statfsReply, xattrRequest } from '../format/fuse.js';
-import { FuseError, type DirectoryItem, type FileSystem } from './file-system.js';
+import { FuseError, type DirectoryItem, type Entry, type FileSystem } from './file-system.js';
 import { encodeNames, type Reply } from './reply.js';
 import type { Request } from './request.js';
 
@@ -31,13 +31,13 @@ const readDirectory = (plus: boolean): Handler => (fileSystem, request, reply) =
   let ordinal = request.bodyU64(8);
   for (const item of fileSystem.list(request.nodeId, ordinal)) {
     ordinal++;
-    if (!reply.directoryItem(item, ordinal, size, plus ? entryOf(fileSystem, request.nodeId, item) : undefined)) return;
+    if (!reply.directoryItem(item, ordinal, size, plus ? entryOf(fileSystem, item) : undefined)) return;
   }
 };
 
 // "." and ".." must come without an entry: the kernel counts a look-up for every entry it is given.
-function entryOf(fileSystem: FileSystem, directory: number, item: DirectoryItem): ReturnType<FileSystem['lookup']> | 'none' {
-  return item.name === '.' || item.name === '..' ? 'none' : fileSystem.lookup(directory, item.name) ?? 'none';
+function entryOf(fileSystem: FileSystem, { name, inode }: DirectoryItem): Entry | 'none' {
+  return name === '.' || name === '..' ? 'none' : fileSystem.entry(inode);
 }
 
 /** getxattr(2) and listxattr(2): a size of 0 asks how much room is needed. */

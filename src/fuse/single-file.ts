@@ -18,7 +18,11 @@ export class SingleFile implements FileSystem {
 
   lookup(directory: number, name: string): Entry | undefined {
     if (directory !== ROOT_NODE || name !== this.name) return undefined;
-    return { node: FILE_NODE, generation: 0, attributes: this.getAttributes(FILE_NODE) };
+    return this.entry(FILE_NODE);
+  }
+
+  entry(inode: number): Entry {
+    return { node: inode, generation: 0, attributes: this.getAttributes(inode) };
   }
 
   getAttributes(node: number): NodeAttributes {

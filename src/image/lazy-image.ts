@@ -283,7 +283,9 @@ export class LazyImage implements RandomAccess {
           this.index.accept(place, file.readSync(place.offset, place.size));
           place = this.index.find(chunk);
         }
-        return this.decoder.decode(place, file.readSync(place.frameOffset, place.frameSize));
+        const bytes = this.decoder.decode(place, file.readSync(place.frameOffset, place.frameSize));
+        this.statistics.diskHits++;
+        return bytes;
       } catch (error) {
         if (!(error instanceof ThawfsError)) throw error;
         this.statistics.corruptLocal++;

@@ -4,6 +4,7 @@
  */
 import { unmount, unmountFlags } from '../sys/mount.js';
 import { attachBlock, handOver } from './block.js';
+import { mountOverlay } from './overlay.js';
 import { recordOf, type FromAttacher, type ToAttacher } from './messages.js';
 
 /** The supervisor passes the detached FUSE mount as this descriptor. */
@@ -16,6 +17,9 @@ function act(message: ToAttacher): FromAttacher {
         return { type: 'done', devices: attachBlock(`/proc/self/fd/${FUSE_MOUNT_DESCRIPTOR}`, message) };
       case 'hand-over':
         handOver(message.devices, message.path, message.readAhead);
+        return { type: 'done' };
+      case 'overlay':
+        mountOverlay(message.target, message.options);
         return { type: 'done' };
       case 'detach':
         unmount(message.target, unmountFlags.detach);

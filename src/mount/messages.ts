@@ -7,6 +7,7 @@
  */
 import { errorCodes, ThawfsError, type ErrorCode, type ErrorDetail } from '../errors.js';
 import type { LoopPair } from './block.js';
+import type { OverlayOptions } from './overlay.js';
 import type { MountPlan } from './plan.js';
 
 export type FrontMessage = { readonly type: 'mount'; readonly plan: MountPlan };
@@ -39,6 +40,7 @@ export type Question =
 export type ToAttacher =
   | { readonly type: 'attach'; readonly target: string; readonly label: string; readonly readAhead: number }
   | { readonly type: 'detach'; readonly target: string }
+  | { readonly type: 'overlay'; readonly target: string; readonly options: OverlayOptions }
   | { readonly type: 'hand-over'; readonly devices: LoopPair; readonly path: string; readonly readAhead: number };
 export type FromAttacher = { readonly type: 'done'; readonly devices?: LoopPair } | { readonly type: 'failed'; readonly error: ErrorRecord };
 

@@ -14,9 +14,10 @@ import type { TrustPolicy } from '../trust/policy.js';
 import { isMachineRoot } from '../sys/identity.js';
 import { unmount, unmountFlags } from '../sys/mount.js';
 import { MiB } from '../units.js';
+import { callAttacher } from './attacher.js';
 import { attachFile } from './block.js';
 import type { Backend, MountPlan } from './plan.js';
-import { mountOverlay } from './overlay.js';
+import type { OverlayOptions } from './overlay.js';
 import { defaultRuntimeFolder } from './runtime-folder.js';
 import { startMount } from './start-mount.js';
 
@@ -93,21 +94,29 @@ export async function mountImages(images: readonly string[], directory: string, 
   }
   const layers: Layer[] = [];
   const folder = mkdtempSync(`${tmpdir()}/thawfs-layers-`);
+  // The overlay holds its layers; when there is none they end here.
+  const letGo = (): void => {
+    for (const i of layers.keys()) unmount(`${folder}/${i}`, unmountFlags.detach);
+    rmSync(folder, { recursive: true, force: true });
+  };
   try {
     for (const [i, image] of images.entries()) {
       const place = `${folder}/${i}`;
       mkdirSync(place);
       layers.push(await mountLayer(image, place, target, { ...options, mirrors: i === 0 ? options.mirrors ?? [] : [] }));
     }
-    mountOverlay(target, {
+    const overlay: OverlayOptions = {
       lowers: layers.map((_, i) => `${folder}/${i}`), unprivileged: !isMachineRoot(),
       ...(options.upper === undefined ? {} : { upper: absoluteBytes(options.upper) }), ...(options.work === undefined ? {} : { work: absoluteBytes(options.work) }),
-    });
-  } finally {
-    // The overlay holds its layers; when there is none they end here.
-    for (const i of layers.keys()) unmount(`${folder}/${i}`, unmountFlags.detach);
-    rmSync(folder, { recursive: true, force: true });
+    };
+    // It looks into the layers, which may wait for the network: not in this process, which has to listen to Ctrl-C.
+    await callAttacher({ type: 'overlay', target, options: overlay });
+  } catch (error) {
+    letGo();
+    await ended(layers);
+    throw error;
   }
+  letGo();
   return { directory, backend: layers[0]!.backend, layers: layers.map(({ report }) => report), ended: ended(layers) };
 }
 

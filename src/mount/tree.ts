@@ -10,16 +10,26 @@ import {
 } from '../fuse/file-system.js';
 import { typeBits } from '../model/tree.js';
 
-/** Listings kept: a directory is read in many requests, and each of them needs the same listing. */
-const LISTINGS_KEPT = 32;
+/** Listings kept: a directory is read in many requests, and looked up in. Large ones are few, because they take memory. */
+const LISTINGS_KEPT = 64;
+const LARGE_LISTINGS_KEPT = 2;
+/** Bytes of a directory above which it is large, and looked up through its hash tree instead of a listing. */
+const LARGE_DIRECTORY = 64 * 1024;
 
 /** Node ids are inode numbers, but for the root, which FUSE wants to be 1 (and ext4 never names its inode 1). */
 const inodeOf = (node: number): number => node === ROOT_NODE ? Ext4Reader.rootInode : node;
 const nodeOf = (inode: number): number => inode === Ext4Reader.rootInode ? ROOT_NODE : inode;
 
+interface Listing {
+  readonly items: readonly DirectoryItem[];
+  /** Inode numbers, without the dots; empty for a large directory. */
+  readonly byName: ReadonlyMap<ByteString, number>;
+}
+
 export class TreeFileSystem implements FileSystem {
   private opened: Ext4Reader | undefined;
-  private readonly listings = new LruCache<number, readonly DirectoryItem[]>(LISTINGS_KEPT);
+  private readonly listings = new LruCache<number, Listing>(LISTINGS_KEPT);
+  private readonly largeListings = new LruCache<number, Listing>(LARGE_LISTINGS_KEPT);
 
   /**
    * @param image may throw ChunkMissing
@@ -28,10 +38,15 @@ export class TreeFileSystem implements FileSystem {
   constructor(private readonly image: RandomAccess, private readonly squash: boolean) {}
 
   lookup(directory: number, name: ByteString): Entry | undefined {
-    const found = this.reader.lookup(inodeOf(directory), name);
-    if (found === undefined) return undefined;
-    const inode = this.reader.inode(found.inode);
-    return { node: nodeOf(found.inode), generation: inode.generation, attributes: this.attributesOf(inode) };
+    const inode = this.inode(directory);
+    const found = inode.kind === 'directory' && inode.size <= LARGE_DIRECTORY
+      ? this.listing(inode).byName.get(name) : this.reader.lookup(inode.number, name)?.inode;
+    return found === undefined ? undefined : this.entry(found);
+  }
+
+  entry(number: number): Entry {
+    const inode = this.reader.inode(number);
+    return { node: nodeOf(number), generation: inode.generation, attributes: this.attributesOf(inode) };
   }
 
   getAttributes(node: number): NodeAttributes {
@@ -49,7 +64,7 @@ export class TreeFileSystem implements FileSystem {
   }
 
   *list(directory: number, from: number): Iterable<DirectoryItem> {
-    const items = this.listings.get(directory, () => this.listing(inodeOf(directory)));
+    const { items } = this.listing(this.inode(directory));
     for (let i = from; i < items.length; i++) yield items[i]!;
   }
 
@@ -91,13 +106,17 @@ export class TreeFileSystem implements FileSystem {
     return this.reader.inode(inodeOf(node));
   }
 
-  private listing(directory: number): DirectoryItem[] {
-    const { reader } = this;
-    const dots = [['.', directory], ['..', reader.parent(directory)]] as const;
-    return [
-      ...dots.map(([name, inode]) => ({ name, inode, mode: typeBits.directory })),
-      ...reader.list(directory).map(({ name, inode, kind }) => ({ name, inode, mode: kind === undefined ? 0 : typeBits[kind] })),
-    ];
+  private listing(directory: Ext4Inode): Listing {
+    const cache = directory.size <= LARGE_DIRECTORY ? this.listings : this.largeListings;
+    return cache.get(directory.number, () => {
+      const dots = [['.', directory.number], ['..', this.reader.parent(directory.number)]] as const;
+      const entries = this.reader.list(directory.number);
+      const items = [
+        ...dots.map(([name, inode]) => ({ name, inode, mode: typeBits.directory })),
+        ...entries.map(({ name, inode, kind }) => ({ name, inode, mode: kind === undefined ? 0 : typeBits[kind] })),
+      ];
+      return { items, byName: new Map(directory.size <= LARGE_DIRECTORY ? entries.map(({ name, inode }) => [name, inode]) : []) };
+    });
   }
 
   /** ACLs name ids too: where ids are squashed, they go. */

@@ -1,0 +1,39 @@
+/** `mount -t thawfs IMAGE DIR -o …`: mount(8) and fstab call `mount.thawfs SOURCE TARGET [-sfnv] [-N NS] [-o OPTIONS] [-t TYPE]`. */
+import { ThawfsError } from '../errors.js';
+
+/** Mount options of ours that become flags with a value; underscores and hyphens are one. */
+const valued = new Set(['backend', 'cache', 'cache-size', 'fill-rate', 'mirror', 'read-timeout', 'threshold', 'trust', 'upper', 'work', 'min-sequence']);
+const plain = new Set(['allow-unsigned', 'any-sequence', 'offline', 'no-fill', 'no-handover']);
+/** What mount(8), fstab and systemd mean for others: an image is read-only, and comes over the network, in any case. */
+const ignored = /^(?:defaults|ro|rw|auto|noauto|user|nouser|users|owner|group|nofail|_netdev|suid|dev|exec|async|relatime|noatime|x-.*|comment=.*)$/;
+
+/**
+ * @param argv as mount(8) gives it
+ * @returns the arguments of `thawfs`
+ * @throws BAD_ARGUMENT for an option that would change nothing: silence would be taken for consent
+ */
+export function mountHelperArguments(argv: readonly string[]): string[] {
+  const places: string[] = [];
+  const flags: string[] = [];
+  for (let i = 0; i < argv.length; i++) {
+    const argument = argv[i]!;
+    if (argument === '-o') flags.push(...(argv[++i] ?? '').split(',').filter((option) => option !== '').flatMap(flagOf));
+    else if (argument === '-t' || argument === '-N') i++;
+    else if (!/^-[sfnv]+$/.test(argument)) places.push(argument);
+  }
+  if (places.length !== 2) {
+    throw new ThawfsError('BAD_ARGUMENT', 'mount.thawfs: needs an image and a directory', { suggestion: 'Write: mount -t thawfs IMAGE DIR -o trust=KEY.pem' });
+  }
+  return ['mount', ...flags, ...places];
+}
+
+function flagOf(option: string): string[] {
+  const [, key = '', value] = /^([^=]*)(?:=(.*))?$/s.exec(option) ?? [];
+  const name = key.replaceAll('_', '-');
+  if (value !== undefined && valued.has(name)) return [`--${name}=${value}`];
+  if (value === undefined && plain.has(name)) return [`--${name}`];
+  if (ignored.test(option)) return [];
+  throw new ThawfsError('BAD_ARGUMENT', `mount.thawfs: unknown option "${option}"`, {
+    detail: { option }, suggestion: `Options are ${[...valued].map((known) => `${known}=…`).join(', ')}, ${[...plain].join(', ')}.`,
+  });
+}

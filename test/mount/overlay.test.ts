@@ -1,0 +1,118 @@
+/** Writable and stacked views, and what ordinary users can do. Through the library's front, as the commands use it. */
+import { execFile, execFileSync } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { promisify } from 'node:util';
+import { describe, expect, test } from '@jest/globals';
+import { mountHelperArguments } from '../../src/cli/mount-helper.js';
+import { buildImage } from '../../src/image/build.js';
+import { mountImages } from '../../src/mount/mount-image.js';
+import { pushFiles } from '../../src/mount/push.js';
+import { mountStatus } from '../../src/mount/status.js';
+import { unmountImage } from '../../src/mount/unmount.js';
+import { anybody, differences, withLazyFixture, type LazyFixture } from '../helpers/lazy-mount.js';
+import { leftovers } from '../helpers/mounted.js';
+import { oracleTest } from '../helpers/oracle.js';
+
+const needs = ['loop', 'fuse', 'overlay', 'losetup', 'diff'];
+const run = promisify(execFile);
+
+interface Front { readonly image: string; readonly directory: string; readonly options: Parameters<typeof mountImages>[2]; readonly runtimeFolder: string }
+
+function frontOf({ folder, cache }: LazyFixture, backend: 'block' | 'tree'): Front {
+  const directory = `${folder}/merged`;
+  mkdirSync(directory);
+  const runtimeFolder = `${folder}/run`;
+  return { image: `${folder}/app.img.zst`, directory, runtimeFolder, options: { trust: anybody, cache, backend, fill: false, runtimeFolder, upper: `${folder}/upper` } };
+}
+
+describe.each(['block', 'tree'] as const)('overlay over the %s back-end', (backend) => {
+  oracleTest(needs, 'write, append, rename, delete, push; the image stays as it is; umount leaves nothing', () => withLazyFixture({}, async (fixture) => {
+    const { folder, tree } = fixture;
+    const { directory, options, runtimeFolder, image } = frontOf(fixture, backend);
+    await mountImages([image], directory, options);
+    expect(await differences(tree, directory)).toBe('');
+    await run('bash', ['-ec', 'echo new > new; echo more >> d1/f1; rm d2/f2; mv d3/f3 moved; mkdir folder; setfattr -n user.a -v 1 d4/f4 2>/dev/null || true'], { cwd: directory });
+    expect(readFileSync(`${directory}/new`, 'utf8')).toBe('new\n');
+    expect(readFileSync(`${directory}/d1/f1`).subarray(0, 4096)).toEqual(readFileSync(`${tree}/d1/f1`));
+    expect(existsSync(`${directory}/d2/f2`)).toBe(false);
+    expect(statSync(`${folder}/upper/d2/f2`).isCharacterDevice()).toBe(true); // a whiteout
+    expect(readFileSync(`${directory}/moved`)).toEqual(readFileSync(`${tree}/d3/f3`));
+    writeFileSync(`${folder}/pushed.conf`, 'pushed\n');
+    expect(pushFiles(directory, [`${folder}/pushed.conf`], '/folder')).toEqual({ pushed: [`${directory}/folder/pushed.conf`] });
+    expect(readFileSync(`${directory}/folder/pushed.conf`, 'utf8')).toBe('pushed\n');
+    // What was copied up is read without the server.
+    const [before] = await mountStatus(runtimeFolder);
+    writeFileSync('/proc/sys/vm/drop_caches', '1'); // contents, not names
+    await run('cat', [`${directory}/moved`, `${directory}/new`]);
+    expect((await mountStatus(runtimeFolder))[0]!['fuseRequests']).toBe(before!['fuseRequests']);
+    await unmountImage(directory, { runtimeFolder });
+    expect(leftovers(folder)).toEqual([]);
+    // The upper layer stays, and fits the next mount.
+    await mountImages([image], directory, options);
+    expect(readFileSync(`${directory}/new`, 'utf8')).toBe('new\n');
+    await unmountImage(directory, { runtimeFolder });
+  }), 60_000);
+
+  oracleTest(needs, 'images in a stack: the first is on top', () => withLazyFixture({}, async (fixture) => {
+    const { folder, tree } = fixture;
+    const { image, directory, options: { upper, ...options }, runtimeFolder } = frontOf(fixture, backend);
+    expect(upper).toBeDefined();
+    mkdirSync(`${folder}/second/d1`, { recursive: true });
+    writeFileSync(`${folder}/second/d1/f1`, 'over');
+    writeFileSync(`${folder}/second/only`, 'here');
+    await buildImage({ source: `${folder}/second`, output: `${folder}/second.img.zst` });
+    await mountImages([`${folder}/second.img.zst`, image], directory, options);
+    expect(readFileSync(`${directory}/d1/f1`, 'utf8')).toBe('over');
+    expect(readFileSync(`${directory}/only`, 'utf8')).toBe('here');
+    await run('cmp', [`${tree}/d1/f11`, `${directory}/d1/f11`]);
+    await expect(run('touch', [`${directory}/x`])).rejects.toThrow(/Read-only/);
+    expect((await mountStatus(runtimeFolder)).map(({ target }) => target)).toEqual([directory, directory]);
+    await unmountImage(directory, { runtimeFolder });
+    expect(leftovers(folder)).toEqual([]);
+  }), 60_000);
+});
+
+describe('front', () => {
+  oracleTest(needs, 'a stack whose second image cannot be had leaves nothing', () => withLazyFixture({}, async (fixture) => {
+    const { image, directory, options } = frontOf(fixture, 'block');
+    await expect(mountImages([image, `${fixture.folder}/none`], directory, options)).rejects.toThrow(expect.objectContaining({ code: 'PATH_MISSING' }));
+    expect(leftovers(fixture.folder)).toEqual([]);
+  }));
+
+  oracleTest(needs, 'a busy unmount says who; a lazy one waits for nobody; what is not ours is refused', () => withLazyFixture({}, async (fixture) => {
+    const { image, directory, options: { upper, ...options }, runtimeFolder } = frontOf(fixture, 'block');
+    expect(upper).toBeDefined();
+    await mountImages([image], directory, options);
+    const holder = execFile('sleep', ['60'], { cwd: directory });
+    await expect(unmountImage(directory, { runtimeFolder })).rejects.toThrow(expect.objectContaining({ code: 'MOUNT_BUSY', message: expect.stringContaining(`sleep (${holder.pid!})`) as unknown }));
+    await unmountImage(directory, { runtimeFolder, lazy: true });
+    expect(readdirSync(directory)).toEqual([]);
+    holder.kill();
+    await expect(unmountImage(directory, { runtimeFolder })).rejects.toThrow(expect.objectContaining({ code: 'NOT_MOUNTED' }));
+    await expect(unmountImage('/proc', { runtimeFolder })).rejects.toThrow(expect.objectContaining({ code: 'NOT_MOUNTED' }));
+  }), 60_000);
+
+  oracleTest([...needs, 'unshare', 'setpriv'], 'an ordinary user runs a program from an image, and writes over it', () => withLazyFixture({}, async ({ folder, tree, image }) => {
+    chmodSync(folder, 0o755);
+    mkdirSync(`${folder}/home`, { mode: 0o777 });
+    chmodSync(`${folder}/home`, 0o777);
+    writeFileSync(`${folder}/home/app.img.zst`, image);
+    execFileSync('mknod', ['-m', '666', `${folder}/fuse`, 'c', '10', '229']);
+    const program = new URL('../../../bin/run.js', import.meta.url).pathname;
+    const script = `mount --bind ${folder}/fuse /dev/fuse; cd ${folder}/home; exec setpriv --reuid 65534 --regid 65534 --clear-groups env HOME=${folder}/home XDG_RUNTIME_DIR= `
+      + `${process.execPath} ${program} run app.img.zst --allow-unsigned -- sh -c 'id -u; diff -r ${tree} . && echo same; exit 7'`;
+    await expect(run('unshare', ['-m', 'bash', '-c', script])).rejects.toMatchObject({ code: 7, stdout: '0\nsame\n' });
+    expect(leftovers(folder)).toEqual([]);
+  }), 60_000);
+});
+
+describe('mount.thawfs', () => {
+  test('takes what mount(8) and fstab give', () => {
+    expect(mountHelperArguments(['https://h/a.img.zst', '/srv/a', '-n', '-o', 'ro,_netdev,trust=/k.pem,cache_size=1G,no_fill,x-systemd.automount', '-t', 'thawfs']))
+      .toEqual(['mount', '--trust=/k.pem', '--cache-size=1G', '--no-fill', 'https://h/a.img.zst', '/srv/a']);
+  });
+
+  test.each([['a', '/b', '-o', 'noexecc'], ['a', '/b', '-o', 'trust'], ['a']])('refuses %j', (...argv) => {
+    expect(() => mountHelperArguments(argv)).toThrow(expect.objectContaining({ code: 'BAD_ARGUMENT' }));
+  });
+});
