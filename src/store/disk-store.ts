@@ -242,7 +242,11 @@ export class DiskStore {
     this.statistics.lastFailure = error instanceof Error ? error.message : String(error);
     this.pausedUntil = Date.now() + PAUSE_AFTER_FAILURE;
     this.folders.clear(); // Somebody may have removed the folder itself.
-    rmSync(temporaryPath, { force: true });
+    try {
+      rmSync(temporaryPath, { force: true });
+    } catch {
+      // The disk is that broken: eviction removes it, should it ever come back.
+    }
   }
 
   private pathOf(id: string): string {
