@@ -139,9 +139,9 @@ describe('failing', () => {
   });
 
   test('a thread that dies', async () => {
-    start({ jobs: 1 });
-    await pack(chunkSize, []).done;
-    const { done } = pack(chunkSize, []);
+    start({ jobs: 1, level: 19 }); // busy for a while
+    await pack(4096, []).done;
+    const { done } = pack(16 * chunkSize, [inMemory(compressible(16 * chunkSize), 0)]);
     const [thread] = Reflect.get(pool, 'threads') as { worker: Worker }[];
     await thread!.worker.terminate();
     await expect(done).rejects.toMatchObject({ code: 'WORKER_FAILED' });
