@@ -59,8 +59,8 @@ let turn: Promise<unknown> = Promise.resolve();
  *
  * @param image must be trusted to be sound (run checkStructure first): the library runs to its end, whatever it meets
  * @returns files as they are met; leaving the loop early ends the walk
- * @throws FEATURE_UNSUPPORTED for images that this build of libext2fs does not open; STRUCTURE_INVALID for what it cannot
- * read; errors of `image.read` as they are. Cost: about 5,000 names a second, 30-300 MB/s of contents
+ * @throws FEATURE_UNSUPPORTED for images that this build of libext2fs does not open, LIMIT_EXCEEDED when its memory is used up;
+ * STRUCTURE_INVALID for what it cannot read; errors of `image.read` as they are. Cost: about 5,000 names a second, 30-300 MB/s of contents
  */
 export async function* secondOpinion(image: ImageBytes): AsyncGenerator<SeenFile, void, undefined> {
   const before = turn;
@@ -110,11 +110,22 @@ async function* walk(library: Library, disk: OverlayDisk, fs: number): AsyncGene
   }
 }
 
+/**
+ * The library does not close what readdir opens, three blocks each: after some 900 directories its memory would be used up. Equal
+ * calls get equal addresses, so that file is where the one opened just before was. Its first words, magic and file system, tell whether it is.
+ */
 async function list({ binding, util }: Library, fs: number, path: ByteString): Promise<ByteString[]> {
   return util.withHooks(async () => {
     const pointer = await util.usePath(absolute(path));
     const [names, id] = await util.useObject<Buffer[]>([]);
+    const [{ buffer: memory }] = await util.useBuffer(1);
+    const file = await binding.open(fs, pointer, O_RDONLY | O_NOFOLLOW, 0);
+    const words = new Uint32Array(memory, file, 2);
+    const [magic] = words;
+    await binding.close(file);
+    if (words[0] === magic) words[0] = 0;
     await binding.readdir(fs, pointer, id);
+    if (words[0] === magic && words[1] === fs) await binding.close(file);
     return names.map(fromBytes).filter((name) => name !== '.' && name !== '..');
   })();
 }
@@ -236,7 +247,11 @@ class OverlayDisk implements Disk {
           detail: { feature, errno: number }, suggestion: 'Verify without the second opinion, or with e2fsck -fn.', cause,
         });
       }
-      throw new ThawfsError('STRUCTURE_INVALID', `libext2fs (wasm): ${doing}: ${cause instanceof Error ? cause.message : String(cause)}`, {
+      const message = cause instanceof Error ? cause.message : String(cause);
+      if (message.includes('OOM')) {
+        throw new ThawfsError('LIMIT_EXCEEDED', `libext2fs (wasm): ${doing}: its memory is used up`, { suggestion: 'Verify without the second opinion, or with e2fsck -fn.', cause });
+      }
+      throw new ThawfsError('STRUCTURE_INVALID', `libext2fs (wasm): ${doing}: ${message}`, {
         detail: { record: doing, errno: number }, suggestion: 'Run e2fsck -fn on the unpacked image for a third opinion.', cause,
       });
     }

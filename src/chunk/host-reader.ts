@@ -12,7 +12,7 @@ export class HostReader {
    * Fills `target` from the file. The file is compared with what was seen when the next one is opened, or in {@link HostReader.settle}:
    * after its bytes were read, so that a write between looking and reading does not go unnoticed.
    *
-   * @throws SOURCE_CHANGED, PATH_MISSING, NOT_PERMITTED, IO_FAILED
+   * @throws SOURCE_CHANGED, NOT_PERMITTED, IO_FAILED
    */
   read(file: HostFile, offset: number, target: Uint8Array): void {
     const fd = this.open(file);
@@ -51,7 +51,8 @@ function attempt<T>(file: HostFile, call: () => T): T {
   try {
     return call();
   } catch (error) {
-    throw fromErrno(error, `reading ${display(file.path)}`);
+    const typed = fromErrno(error, `reading ${display(file.path)}`);
+    throw typed.code === 'PATH_MISSING' ? changed(file, 'disappeared') : typed;
   }
 }
 

@@ -12,6 +12,8 @@ export interface FrameHeader {
   readonly windowSize: number;
   readonly checksum: boolean;
   readonly dictionary: boolean;
+  /** The bit that decoders ignore. */
+  readonly unusedBit: boolean;
 }
 
 /** The longest header: magic, descriptor, window, dictionary id, content size. */
@@ -52,6 +54,7 @@ export function decodeFrameHeader(bytes: Uint8Array): FrameHeader | undefined {
     windowSize: singleSegment ? contentSize! : 2 ** (10 + (window >> 3)) * (8 + (window & 7)) / 8,
     checksum: (descriptor & 4) !== 0,
     dictionary: dictionarySize > 0,
+    unusedBit: (descriptor & 0x10) !== 0,
   };
 }
 
@@ -74,7 +77,7 @@ export function decodeBlockHeader(low: number, middle: number, high: number): { 
 
 /**
  * Sees that `frame` is what a chunk frame must be (docs/format.md, "Chunk frames"): exactly one frame, nothing after it,
- * content size stated and equal to `contentSize`, no dictionary, no checksum, a window not above 1 MiB. What the blocks
+ * content size stated and equal to `contentSize`, no dictionary, no checksum, the unused bit zero, a window not above 1 MiB. What the blocks
  * hold is the decoder's business.
  *
  * @throws BAD_MAGIC, BAD_FIELD, TRUNCATED
@@ -85,6 +88,7 @@ export function checkChunkFrame(frame: Uint8Array, contentSize: number): void {
   if (header.contentSize !== contentSize) throw bad('content size', `${contentSize}, got ${header.contentSize ?? 'none'}`);
   if (header.dictionary) throw bad('dictionary', 'none');
   if (header.checksum) throw bad('checksum', 'none');
+  if (header.unusedBit) throw bad('unused bit', 'zero');
   if (header.windowSize > CHUNK_WINDOW_MAX_SIZE) throw bad('window', `at most ${CHUNK_WINDOW_MAX_SIZE} bytes`);
   let at = header.headerSize;
   for (let last = false; !last;) {

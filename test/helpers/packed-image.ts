@@ -2,6 +2,7 @@
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { toHex } from '../../src/bytes/hex.js';
+import { parseUuid } from '../../src/bytes/uuid.js';
 import { encodeHead, headSizeFor } from '../../src/chunk/head.js';
 import { encodeManifest, type Manifest } from '../../src/format/manifest.js';
 import { encodeSignatures } from '../../src/format/signatures.js';
@@ -10,6 +11,8 @@ import { bytesContent } from '../../src/model/content.js';
 import { makeSignature } from '../../src/trust/dsse.js';
 import type { SigningKey } from '../../src/trust/keys.js';
 import { withTempDir } from './temp-dir.js';
+
+const uuid = '00000000-0000-4000-8000-000000000000';
 
 /**
  * @param fileSystem a multiple of 4096 bytes; any bytes
@@ -23,10 +26,10 @@ export function packBytes(fileSystem: Uint8Array, key: SigningKey, { chunkSize =
     try {
       const fileSystemSize = fileSystem.length;
       const packed = await packImage({
-        image: bytesContent(fileSystem), fileSystemSize, uuid: new Uint8Array(16), salt, chunkSize, level: 3, pool, file, headSize: headSizeFor(Math.ceil(fileSystemSize / chunkSize) + 2, 1000),
+        image: bytesContent(fileSystem), fileSystemSize, uuid: parseUuid(uuid, 'test'), salt, chunkSize, level: 3, pool, file, headSize: headSizeFor(Math.ceil(fileSystemSize / chunkSize) + 2, 1000),
       });
       const manifest: Manifest = {
-        formatVersion: 1, name: 'packed', sequence: 1, uuid: '00000000-0000-4000-8000-000000000000',
+        formatVersion: 1, name: 'packed', sequence: 1, uuid,
         raw: { size: packed.rawSize, fileSystem: 'ext4', fileSystemSize },
         verity: { algorithm: 'sha256', blockSize: 4096, salt: toHex(salt), dataBlocks: packed.dataBlocks, hashOffset: packed.hashOffset, rootHash: toHex(packed.rootHash) },
         index: { chunkSize, chunkCount: packed.chunkCount, rootDigest: toHex(packed.rootDigest) },

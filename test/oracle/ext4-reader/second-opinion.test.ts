@@ -54,6 +54,12 @@ describe('second opinion', () => {
     }));
   }
 
+  oracleTest(['mkfs.ext4'], 'more directories than its memory would hold if each stayed open', () => withTempDir(async (temp) => {
+    for (let i = 0; i < 2000; i++) mkdirSync(join(temp, 'source', String(i)), { recursive: true });
+    makeImage(join(temp, 'image'), '-b 4096', join(temp, 'source'));
+    expect(await all(promised(memoryImage(readFileSync(join(temp, 'image')))))).toHaveLength(2002);
+  }));
+
   for (const feature of ['verity', 'casefold', 'bigalloc', 'mmp']) {
     oracleTest(['mkfs.ext4'], `${feature}: it does not open the image, and says so`, () => withTempDir(async (temp) => {
       makeImage(join(temp, 'image'), `-O ${feature}`, undefined, 32 << 20);

@@ -8,13 +8,13 @@ const bytes = (hex: string): Uint8Array => Buffer.from(hex.replaceAll(' ', ''), 
 /** Headers written by hand from RFC 8878 section 3.1.1.1. */
 describe('frame header', () => {
   test.each([
-    ['one-byte size, single segment', '28b52ffd 20 07', { headerSize: 6, contentSize: 7, windowSize: 7, checksum: false, dictionary: false }],
-    ['two-byte size starts at 256', '28b52ffd 60 0000', { headerSize: 7, contentSize: 256, windowSize: 256, checksum: false, dictionary: false }],
-    ['four-byte size', '28b52ffd a0 00001000', { headerSize: 9, contentSize: 1 << 20, windowSize: 1 << 20, checksum: false, dictionary: false }],
-    ['eight-byte size', '28b52ffd e4 0000000001000000', { headerSize: 13, contentSize: 2 ** 32, windowSize: 2 ** 32, checksum: true, dictionary: false }],
-    ['no size, window 1 KiB', '28b52ffd 00 00', { headerSize: 6, windowSize: 1024, checksum: false, dictionary: false }],
-    ['window with mantissa', '28b52ffd 04 59', { headerSize: 6, windowSize: 2 ** 21 + 2 ** 18, checksum: true, dictionary: false }],
-    ['window, two-byte dictionary, two-byte size', '28b52ffd 42 58 1234 0100', { headerSize: 10, contentSize: 257, windowSize: 2 ** 21, checksum: false, dictionary: true }],
+    ['one-byte size, single segment', '28b52ffd 20 07', { headerSize: 6, contentSize: 7, windowSize: 7, checksum: false, dictionary: false, unusedBit: false }],
+    ['two-byte size starts at 256', '28b52ffd 60 0000', { headerSize: 7, contentSize: 256, windowSize: 256, checksum: false, dictionary: false, unusedBit: false }],
+    ['four-byte size', '28b52ffd a0 00001000', { headerSize: 9, contentSize: 1 << 20, windowSize: 1 << 20, checksum: false, dictionary: false, unusedBit: false }],
+    ['eight-byte size', '28b52ffd e4 0000000001000000', { headerSize: 13, contentSize: 2 ** 32, windowSize: 2 ** 32, checksum: true, dictionary: false, unusedBit: false }],
+    ['no size, window 1 KiB', '28b52ffd 00 00', { headerSize: 6, windowSize: 1024, checksum: false, dictionary: false, unusedBit: false }],
+    ['window with mantissa', '28b52ffd 04 59', { headerSize: 6, windowSize: 2 ** 21 + 2 ** 18, checksum: true, dictionary: false, unusedBit: false }],
+    ['window, two-byte dictionary, two-byte size', '28b52ffd 42 58 1234 0100', { headerSize: 10, contentSize: 257, windowSize: 2 ** 21, checksum: false, dictionary: true, unusedBit: false }],
   ])('%s', (_, hex, expected) => {
     const header = bytes(hex);
     expect(decodeFrameHeader(header)).toEqual(expected);
@@ -36,6 +36,7 @@ describe('chunk frame', () => {
     ['no size', '28b52ffd 00 00 190000 616263', 'BAD_FIELD'],
     ['a checksum', '28b52ffd 24 03 190000 616263 00000000', 'BAD_FIELD'],
     ['a dictionary', '28b52ffd 21 01 03 190000 616263', 'BAD_FIELD'],
+    ['the unused bit', '28b52ffd 30 03 190000 616263', 'BAD_FIELD'],
     ['a window of 2 MiB', '28b52ffd 40 58 0300 190000 616263', 'BAD_FIELD'],
     ['the reserved block type', '28b52ffd 20 03 1f0000 616263', 'BAD_FIELD'],
     ['a byte too many', '28b52ffd 20 03 190000 61626300', 'BAD_FIELD'],
