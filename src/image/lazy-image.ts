@@ -201,7 +201,11 @@ export class LazyImage implements RandomAccess {
     this.lastDemand = performance.now();
     for (const chunk of chunks) this.touch(chunk);
     try {
-      await this.patiently(async () => { await Promise.all(this.memory.get(await this.locateAll(chunks, signal), signal)); }, signal);
+      await this.patiently(async () => {
+        // Some may have come while this request waited its turn.
+        const missing = chunks.filter((chunk) => this.find(chunk) === undefined);
+        await Promise.all(this.memory.get(await this.locateAll(missing, signal), signal));
+      }, signal);
     } finally {
       this.demand--;
     }

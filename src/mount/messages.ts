@@ -10,7 +10,10 @@ import type { LoopPair } from './block.js';
 import type { OverlayOptions } from './overlay.js';
 import type { MountPlan } from './plan.js';
 
-export type FrontMessage = { readonly type: 'mount'; readonly plan: MountPlan };
+export type FrontMessage =
+  | { readonly type: 'mount'; readonly plan: MountPlan }
+  /** The front has done its part; from here on the mount stands without it. */
+  | { readonly type: 'settled' };
 
 export type SupervisorReply =
   | { readonly type: 'mounted' }

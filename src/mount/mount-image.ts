@@ -19,7 +19,7 @@ import { attachFile } from './block.js';
 import type { Backend, MountPlan } from './plan.js';
 import type { OverlayOptions } from './overlay.js';
 import { defaultRuntimeFolder } from './runtime-folder.js';
-import { startMount } from './start-mount.js';
+import { settle, startMount } from './start-mount.js';
 
 export interface MountOptions {
   readonly trust: TrustPolicy;
@@ -90,6 +90,7 @@ export async function mountImages(images: readonly string[], directory: string, 
   if (first === undefined) throw new ThawfsError('BAD_ARGUMENT', 'mount: no image', { suggestion: 'Name an image.' });
   if (images.length === 1 && options.upper === undefined) {
     const layer = await mountLayer(first, target, target, options);
+    settleAll([layer]);
     return { directory, backend: layer.backend, layers: [layer.report], ended: ended([layer]) };
   }
   const layers: Layer[] = [];
@@ -116,8 +117,13 @@ export async function mountImages(images: readonly string[], directory: string, 
     await ended(layers);
     throw error;
   }
+  settleAll(layers);
   letGo();
   return { directory, backend: layers[0]!.backend, layers: layers.map(({ report }) => report), ended: ended(layers) };
+}
+
+function settleAll(layers: readonly Layer[]): void {
+  for (const { supervisor } of layers) if (supervisor !== undefined) settle(supervisor);
 }
 
 interface Layer {

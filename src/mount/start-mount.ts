@@ -10,10 +10,10 @@ import { logPath, removeStale } from './runtime-folder.js';
 const program = fileURLToPath(new URL('supervisor-main.js', import.meta.url));
 
 /**
- * Mounts, and returns when the mount is usable; a supervisor and its servers stay behind.
+ * Mounts, and returns when the mount is usable. It ends with this process until {@link settle} is called.
  *
  * @param signal aborting gives up: nothing is mounted then, nothing is left behind
- * @returns the supervisor; with `foreground`, disconnecting from it (or dying) takes the mount out of the tree
+ * @returns the supervisor; disconnecting from it (or dying) takes the mount out of the tree
  * @throws why it could not be mounted: whatever opening the image throws, NO_FUSE_DEVICE, MOUNT_FAILED, NOT_PERMITTED, PATH_MISSING
  */
 export async function startMount(plan: MountPlan, signal?: AbortSignal): Promise<ChildProcess> {
@@ -31,11 +31,13 @@ export async function startMount(plan: MountPlan, signal?: AbortSignal): Promise
     rmSync(logPath(plan), { force: true });
     throw error;
   }
-  if (!plan.foreground) {
-    if (supervisor.connected) supervisor.disconnect();
-    supervisor.unref();
-  }
   return supervisor;
+}
+
+/** Lets the supervisor stand on its own. With `foreground` it stays connected: its end is the front's. */
+export function settle(supervisor: ChildProcess): void {
+  if (supervisor.connected) supervisor.send({ type: 'settled' } satisfies FrontMessage, () => undefined);
+  supervisor.unref();
 }
 
 function untilMounted(supervisor: ChildProcess, plan: MountPlan, signal: AbortSignal | undefined): Promise<void> {

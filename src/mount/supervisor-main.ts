@@ -52,8 +52,8 @@ async function supervise(plan: MountPlan): Promise<void> {
   const succession = new Succession(plan, fuse, { serving: () => { startServing(); }, unmounted: () => { void leave(0); }, complete: (path) => { void handOver(path); }, gaveUp: fail });
   control.listen(succession);
   /** Out of the tree now; servers go on until the last user has gone. */
-  const detach = (): void => { callAttacher({ type: 'detach', target: plan.directory }).catch(() => { void leave(1); }); };
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, detach);
+  const detach = (target: string): void => { callAttacher({ type: 'detach', target }).catch(() => { void leave(1); }); };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => { detach(plan.directory); });
   // A front that dies before it was answered leaves nobody who knows of this mount.
   const abandoned = (): void => { void leave(1); };
   process.once('disconnect', abandoned);
@@ -71,8 +71,18 @@ async function supervise(plan: MountPlan): Promise<void> {
     return;
   }
   process.off('disconnect', abandoned);
-  if (plan.foreground) process.once('disconnect', detach);
-  reply({ type: 'mounted' }, () => { if (process.connected && !plan.foreground) process.disconnect(); });
+  // Until the front has settled, its end is the mount's; in the foreground always.
+  const orphaned = (): void => { detach(settled ? plan.directory : plan.target); };
+  let settled = false;
+  process.once('disconnect', orphaned);
+  process.once('message', () => {
+    settled = true;
+    if (plan.foreground) return;
+    process.off('disconnect', orphaned);
+    process.disconnect();
+  });
+  reply({ type: 'mounted' }, () => undefined);
+  if (!process.connected) orphaned();
 }
 
 let startServing = (): void => undefined;
@@ -90,7 +100,7 @@ function createFuseMount(fuse: number, { backend, id }: MountPlan): number {
 }
 
 process.once('message', (message: FrontMessage) => {
-  supervise(message.plan).catch((error: unknown) => {
+  if (message.type === 'mount') supervise(message.plan).catch((error: unknown) => {
     process.send?.({ type: 'failed', error: recordOf(error) } satisfies SupervisorReply, () => { process.exit(1); });
   });
 });

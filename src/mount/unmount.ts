@@ -36,7 +36,7 @@ export async function unmountImage(directory: string, { lazy = false, runtimeFol
     throw hasCode(error, 'MOUNT_BUSY') ? busy(directory, target, error) : error;
   }
   if (!lazy) {
-    for (const deadline = Date.now() + PATIENCE; live.some(({ socket }) => existsSync(socket)) && Date.now() < deadline;) await delay(10);
+    for (const deadline = Date.now() + PATIENCE; live.some(({ socket, supervisor }) => existsSync(socket) || existsSync(`/proc/${String(supervisor)}`)) && Date.now() < deadline;) await delay(10);
   }
   await removeStale(runtimeFolder);
 }

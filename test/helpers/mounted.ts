@@ -1,11 +1,11 @@
 /** Mounts for tests, taken down whatever happens, and a look at what they leave behind. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, readdirSync, readlinkSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, readlinkSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { hasCode } from '../../src/errors.js';
-import { startMount } from '../../src/mount/start-mount.js';
+import { settle, startMount } from '../../src/mount/start-mount.js';
 import type { ImagePlan, MountPlan, RawPlan } from '../../src/mount/plan.js';
-import { ask, sockets } from '../../src/mount/runtime-folder.js';
+import { ask } from '../../src/mount/runtime-folder.js';
 
 let counter = 0;
 
@@ -37,7 +37,7 @@ export async function mountForTest(folder: string, content: RawPlan | ImagePlan,
   const plan: MountPlan = {
     id, backend: 'block', target: directory, directory, content, squash: false, runtimeFolder: `${folder}/run`, watchdog: 5000, trace: false, foreground: false, ...overrides,
   };
-  await startMount(plan);
+  settle(await startMount(plan));
   const socket = `${folder}/run/${id}.sock`;
   return {
     directory, plan,
@@ -54,8 +54,9 @@ export async function mountForTest(folder: string, content: RawPlan | ImagePlan,
     },
     fill: async () => { await ask(socket, { command: 'fill' }); },
     unmount: async () => {
+      const { supervisor } = await ask(socket, { command: 'status' }) as MountStatus;
       execFileSync('umount', [directory]);
-      await until(() => sockets(`${folder}/run`).every((path) => path !== socket), 'the supervisor is gone');
+      await until(() => !existsSync(socket) && !existsSync(`/proc/${supervisor}`), 'the supervisor is gone');
     },
   };
 }
