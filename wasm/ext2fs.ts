@@ -5,7 +5,10 @@
 import { createHash } from 'node:crypto';
 import type { Disk } from 'ext2fs';
 import { fromBytes, toBytes, type ByteString } from '../src/bytes/byte-string.js';
+import { crc32c } from '../src/bytes/crc32c.js';
 import { hasCode, ThawfsError } from '../src/errors.js';
+import { roCompat } from '../src/format/ext4/features.js';
+import { superblock, SUPERBLOCK_OFFSET } from '../src/format/ext4/superblock.js';
 import { KiB } from '../src/units.js';
 
 /** The raw image, read at any place. */
@@ -48,8 +51,11 @@ const S_IFLNK = 0o120000;
 
 /** Error table of libext2fs (lib/ext2fs/ext2_err.et), as numbered in this build. */
 const ERROR_BASE = 2_133_571_328;
-/** Refused features: seen with images that have casefold, verity, bigalloc and mmp. */
+/** Refused features: seen with images that have casefold, bigalloc and mmp. */
 const featureErrors: Readonly<Record<number, string>> = { 67: 'incompat', 68: 'ro_compat', 137: 'bigalloc', 144: 'mmp' };
+
+/** Features that forbid writing only (ext4.h: ro_compat) and that this build does not know. It opens for writing, so they are hidden from it. */
+const hiddenFeatures = roCompat.of('shared_blocks', 'verity');
 
 let turn: Promise<unknown> = Promise.resolve();
 
@@ -70,6 +76,7 @@ export async function* secondOpinion(image: ImageBytes): AsyncGenerator<SeenFile
   try {
     const library = await loadLibrary();
     const disk = new OverlayDisk(image);
+    await disk.hideFeatures();
     const fs = await disk.explain('opening the image', library.package.mount(disk));
     try {
       yield* walk(library, disk, fs.fsPointer);
@@ -215,6 +222,17 @@ class OverlayDisk implements Disk {
     for (let at = 0; this.written.size > 0 && at < length; at += SECTOR) {
       this.written.get((fileOffset + at) / SECTOR)?.copy(buffer, bufferOffset + at, 0, Math.min(SECTOR, length - at));
     }
+  }
+
+  async hideFeatures(): Promise<void> {
+    const block = Buffer.alloc(superblock.size);
+    await this.read(block, 0, block.length, SUPERBLOCK_OFFSET);
+    const [features, checksum] = [superblock.offsetOf('featureRoCompat'), superblock.offsetOf('checksum')];
+    const word = block.readUInt32LE(features);
+    if ((word & hiddenFeatures) === 0) return;
+    block.writeUInt32LE(roCompat.outside(word, hiddenFeatures), features);
+    if (roCompat.has(word, 'metadata_csum')) block.writeUInt32LE(crc32c(0xffff_ffff, block, 0, checksum), checksum);
+    await this.write(block, 0, block.length, SUPERBLOCK_OFFSET);
   }
 
   /** Always whole sectors: libext2fs writes blocks and the superblock. */
