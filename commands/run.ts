@@ -19,19 +19,19 @@ The exit status is the command's.`;
   ];
 
   static override strict = false;
-  static override enableJsonFlag = false;
   static override args = { image: string({ required: true, description: 'Image: a path or an http(s) URL.' }) };
 
   static override flags = mountFlags;
 
-  async run(): Promise<void> {
+  async run(): Promise<{ status: number }> {
     const { argv, flags } = await this.parse(Run);
     const [image, command, ...args] = argv as [string, ...string[]];
     if (command === undefined) throw new ThawfsError('BAD_ARGUMENT', 'run: no command', { suggestion: 'Write: thawfs run IMAGE -- COMMAND' });
     const { exitStatus, INSIDE, runAgainInside } = await import('../src/mount/namespace.js');
     if (process.env[INSIDE] === undefined) {
-      process.exitCode = await runAgainInside();
-      return;
+      const status = await runAgainInside();
+      process.exitCode = status;
+      return { status };
     }
     const [{ mountImages }, { unmountImage }] = await Promise.all([import('../src/mount/mount-image.js'), import('../src/mount/unmount.js')]);
     const directory = mkdtempSync(`${tmpdir()}/thawfs-run-`);
@@ -40,10 +40,12 @@ The exit status is the command's.`;
       const { ended } = await mountImages([image], directory, { ...await mountOptions(flags, end.signal), foreground: true });
       const place = (text: string): string => text.replaceAll('{}', directory);
       const env = { ...process.env, [INSIDE]: undefined, THAWFS_ROOT: directory };
-      process.exitCode = await exitStatus(place(command), args.map(place), env, directory);
+      const status = await exitStatus(place(command), args.map(place), env, directory);
+      process.exitCode = status;
       // Whatever the command left running keeps its files; nobody else sees the mount any more.
       await unmountImage(directory, { lazy: true });
       await ended;
+      return { status };
     } finally {
       end.abort();
       rmdirSync(directory);

@@ -20,3 +20,9 @@ export type { SequenceMemory, SignatureState, TrustPolicy, TrustReport } from '.
 export type { Manifest } from './format/manifest.js';
 export type { SignatureScheme } from './format/signatures.js';
 export { errorCodes, hasCode, ThawfsError, type ErrorCode, type ErrorDetail, type ErrorKind } from './errors.js';
+export { mountImages, type LayerReport, type MountOptions, type MountReport } from './mount/mount-image.js';
+export { unmountImage, type UnmountOptions } from './mount/unmount.js';
+export { mountStatus, type MountStatus } from './mount/status.js';
+export { fillMount, type FillMountOptions } from './mount/fill-mount.js';
+export { pushFiles, type PushReport } from './mount/push.js';
+export { serveFolder, type ServedRequest, type ServeOptions } from './publish/serve.js';

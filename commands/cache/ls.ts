@@ -5,6 +5,8 @@ import type { CacheSummary } from '../../src/store/cache-summary.js';
 
 export default class CacheLs extends BaseCommand {
   static override summary = 'Show what the chunk cache holds.';
+  static override description = 'Chunks are shared by all images and mounts of a user. Raw images are those that were complete, and are mounted without a server.';
+
   static override examples = [{ description: 'Space that chunks and raw images take:', command: '<%= config.bin %> <%= command.id %>' }];
   static override flags = cacheFlags;
 

@@ -15,8 +15,14 @@ export const INSIDE = 'THAWFS_NAMESPACE';
  * @throws PATH_MISSING when unshare(1) is not installed
  */
 export function runAgainInside(): Promise<number> {
-  const program = ['--mount', '--propagation', 'private', ...(isMachineRoot() ? [] : ['--user', '--map-root-user']), process.execPath, ...process.execArgv, ...process.argv.slice(1)];
+  const program = ['--mount', '--propagation', 'private', ...(isMachineRoot() ? [] : ['--user', '--map-root-user']), process.execPath, ...process.execArgv, ...withoutJson(process.argv.slice(1))];
   return exitStatus('unshare', program, { ...process.env, [INSIDE]: '1' });
+}
+
+/** The outer command reports; two reports would be no JSON. */
+function withoutJson(argv: readonly string[]): string[] {
+  const end = argv.indexOf('--');
+  return argv.filter((argument, i) => argument !== '--json' || (end >= 0 && i > end));
 }
 
 /** Runs a program on our terminal. @returns as {@link runAgainInside} */
