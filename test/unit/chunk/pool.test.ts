@@ -139,11 +139,11 @@ describe('failing', () => {
   });
 
   test('a thread that dies', async () => {
-    start({ jobs: 1, level: 19 }); // busy for a while
+    start({ jobs: 1 });
     await pack(4096, []).done;
     const { done } = pack(16 * chunkSize, [inMemory(compressible(16 * chunkSize), 0)]);
     const [thread] = Reflect.get(pool, 'threads') as { worker: Worker }[];
-    await thread!.worker.terminate();
+    thread!.worker.emit('exit', 1); // really terminated inside libzstd, it would take the tests along
     await expect(done).rejects.toMatchObject({ code: 'WORKER_FAILED' });
     await expect(pack(chunkSize, []).done).rejects.toMatchObject({ code: 'WORKER_FAILED' });
   });
