@@ -3,6 +3,15 @@ import { recordOf, type FromServer, type ToServer } from './messages.js';
 import { Server } from './server.js';
 
 let server: Server | undefined;
+let serving = false;
+
+/**
+ * Ends the process at once. Not by process.exit(): that stops threads wherever they are, and one that is stopped inside libzstd
+ * takes the process down with an abort and a core dump. There is nothing to clean up.
+ */
+function end(): void {
+  process.kill(process.pid, 'SIGKILL');
+}
 
 function say(message: FromServer): void {
   process.send?.(message);
@@ -12,14 +21,19 @@ async function prepare({ plan, standby }: Extract<ToServer, { type: 'prepare' }>
   try {
     const loaded = await Server.load(plan, (path) => { say({ type: 'complete', path }); });
     server = loaded;
-    if (!standby) loaded.serve(false);
+    if (!standby) serve(loaded, false);
     say({ type: 'ready' });
     await loaded.ended;
     // Only an unmounted or aborted file system ends a session.
-    process.send?.({ type: 'unmounted' } satisfies FromServer, () => { process.exit(0); });
+    process.send?.({ type: 'unmounted' } satisfies FromServer, () => { end(); });
   } catch (error) {
-    process.send?.({ type: 'failed', error: recordOf(error) } satisfies FromServer, () => { process.exit(1); });
+    process.send?.({ type: 'failed', error: recordOf(error) } satisfies FromServer, () => { end(); });
   }
+}
+
+function serve(loaded: Server, successor: boolean): void {
+  serving = true;
+  loaded.serve(successor);
 }
 
 process.on('message', (message: ToServer) => {
@@ -28,7 +42,7 @@ process.on('message', (message: ToServer) => {
       void prepare(message);
       break;
     case 'take-over':
-      server?.serve(true);
+      if (server !== undefined) serve(server, true);
       break;
     case 'ping':
       say({ type: 'pong', stuck: server?.isStuck(performance.now()) ?? false });
@@ -41,6 +55,11 @@ process.on('message', (message: ToServer) => {
       break;
   }
 });
-// The terminal's Ctrl-C reaches the whole group; who ends a mount is the supervisor's business. A lost supervisor ends nothing either.
+// The terminal's Ctrl-C reaches the whole group; who ends a mount is the supervisor's business. A lost supervisor does not end the one that serves.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
-process.on('disconnect', () => { if (server === undefined) process.exit(1); });
+process.on('uncaughtException', (error) => {
+  console.error(error);
+  end();
+});
+// Without a supervisor a standby will never be called, and what holds the device for nothing keeps readers waiting when the server dies.
+process.on('disconnect', () => { if (!serving) end(); });

@@ -1,6 +1,7 @@
 /** An image of a real tree on a fake web server, mounted lazily. */
 import { execFile } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename } from 'node:path';
 import { promisify } from 'node:util';
 import { buildImage } from '../../src/image/build.js';
 import { openTrustedHead } from '../../src/image/trusted-head.js';
@@ -39,7 +40,7 @@ export async function withLazyFixture(options: RangeServerOptions, body: (fixtur
   await withTempDir(async (folder) => {
     const [tree, cache, output] = [`${folder}/tree`, `${folder}/cache`, `${folder}/app.img.zst`];
     makeFiles(tree);
-    await buildImage({ source: tree, output });
+    await buildImage({ source: tree, output, name: basename(folder) });
     const image = readFileSync(output);
     try {
       await withRangeServer(image, options, async (server) => {
@@ -49,7 +50,7 @@ export async function withLazyFixture(options: RangeServerOptions, body: (fixtur
             const locations = content.locations ?? [server.url];
             const head = await openTrustedHead(locations, { trust: anybody, cache, offline: content.offline ?? false });
             return mountForTest(folder, {
-              kind: 'image', locations, head: Buffer.from(head.bytes).toString('base64'), cache, cacheSize: 1e9, offline: false, readTimeout: 3000,
+              kind: 'image', locations, head: Buffer.from(head.bytes).toString('base64'), cache, cacheSize: 1e9, offline: false, readTimeout: 60_000,
               fill: false, fillRate: 0, handover: false, ...content,
             }, plan);
           },
@@ -72,7 +73,7 @@ export async function differences(expected: string, actual: string): Promise<str
   }
 }
 
-/** Lets go of what the kernel keeps in memory, so that reads reach the server again. */
-export function dropCaches(): void {
-  writeFileSync('/proc/sys/vm/drop_caches', '3');
+/** Lets go of what the kernel keeps of these files in memory, so that reads reach the server again. Loop devices of a mount keep nothing. */
+export async function forgetCached(...places: readonly string[]): Promise<void> {
+  await run('find', [...places, '-type', 'f', '-exec', 'dd', 'if={}', 'iflag=nocache', 'count=0', 'status=none', ';']);
 }

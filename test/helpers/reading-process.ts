@@ -1,72 +1,91 @@
 /**
  * A process that reads files of a mounted tree at random places until it is told to stop, and compares every byte with
- * the original: `node reading-process.js ORIGINAL MOUNTED SEED`. Prints a {@link ReadingReport} as JSON on SIGTERM.
+ * the original: `node reading-process.js ORIGINAL MOUNTED SEED`. Prints a dot for every read, and on SIGTERM a {@link ReadingReport} as JSON.
  */
-import { closeSync, openSync, readFileSync, readSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync, readdirSync, statSync, writeFileSync, writeSync } from 'node:fs';
 import { spawn } from 'node:child_process';
 import { setImmediate as turn } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { libcFunction } from '../../src/sys/libc.js';
+import { until } from './mounted.js';
+
+const POSIX_FADV_DONTNEED = 4;
 
 export interface ReadingReport {
   readonly reads: number;
-  readonly bytes: number;
   /** Errors and differences, for people; at most 20 of each. */
   readonly errors: readonly string[];
   readonly wrong: readonly string[];
-  /** Reads that took longer than 3 ms: when they began and how long they took, milliseconds (Date.now()). */
-  readonly stalls: readonly (readonly [start: number, duration: number])[];
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await readUntilStopped(process.argv[2]!, process.argv[3]!, Number(process.argv[4]));
 
 async function readUntilStopped(original: string, mounted: string, seed: number): Promise<void> {
-  const names = readdirSync(original, { recursive: true, encoding: 'utf8' }).filter((name) => statSync(`${original}/${name}`).isFile() && statSync(`${original}/${name}`).size > 0);
-  const contents = names.map((name) => readFileSync(`${original}/${name}`));
-  const report = { reads: 0, bytes: 0, errors: [] as string[], wrong: [] as string[], stalls: [] as [number, number][] };
+  const forget = libcFunction('int posix_fadvise(int fd, int64_t offset, int64_t length, int advice)');
+  if (forget === undefined) throw new Error('no posix_fadvise');
   const stop = new AbortController();
   process.on('SIGTERM', () => { stop.abort(); });
+  const names = readdirSync(original, { recursive: true, encoding: 'utf8' }).filter((name) => statSync(`${original}/${name}`).isFile() && statSync(`${original}/${name}`).size > 0);
+  const contents = names.map((name) => readFileSync(`${original}/${name}`));
+  const report = { reads: 0, errors: [] as string[], wrong: [] as string[] };
   let state = seed;
   const random = (below: number): number => {
     state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
     return Math.floor(state / 2 ** 32 * below);
   };
   const target = Buffer.alloc(256 * 1024);
-  for (let round = 0; !stop.signal.aborted; round++) {
-    if (round % 16 === 0) {
-      writeFileSync('/proc/sys/vm/drop_caches', '3'); // what is cached proves nothing
-      await turn();
-    }
+  while (!stop.signal.aborted) {
     const i = random(names.length);
     const content = contents[i]!;
     const offset = random(content.length);
     const length = Math.min(content.length - offset, [1, 4096, 65_536, 262_144][random(4)]!);
-    const start = performance.now();
-    const startTime = Date.now();
+    const place = `${names[i]!} ${offset}+${length}`;
     try {
       const fd = openSync(`${mounted}/${names[i]!}`, 'r');
-      const count = readSync(fd, target, 0, length, offset);
-      closeSync(fd);
-      if (count !== length || Buffer.compare(target.subarray(0, count), content.subarray(offset, offset + length)) !== 0) report.wrong.push(`${names[i]!} ${offset}+${length}: ${count} bytes`);
-      report.bytes += count;
+      try {
+        forget(fd, 0, 0, POSIX_FADV_DONTNEED); // what is cached proves nothing
+        const count = readSync(fd, target, 0, length, offset);
+        if (count !== length || Buffer.compare(target.subarray(0, count), content.subarray(offset, offset + length)) !== 0) report.wrong.push(`${place}: ${count} bytes`);
+      } finally {
+        closeSync(fd);
+      }
     } catch (error) {
-      if (report.errors.length < 20) report.errors.push(`${names[i]!} ${offset}+${length}: ${String(error)}`);
+      if (report.errors.length < 20) report.errors.push(`${place}: ${String(error)}`);
     }
-    const duration = performance.now() - start;
-    if (duration > 3) report.stalls.push([startTime, duration]);
     report.reads++;
+    writeSync(1, '.');
+    await turn(); // SIGTERM
   }
-  writeFileSync(1, JSON.stringify(report));
+  writeFileSync(1, JSON.stringify({ ...report, wrong: report.wrong.slice(0, 20) }));
 }
 
-/** @returns a function that stops the reader and gives its report */
-export function startReading(original: string, mounted: string, seed: number): () => Promise<ReadingReport> {
+export interface Reader {
+  /** Returns after `count` more reads. */
+  progress(count: number): Promise<void>;
+  stop(): Promise<ReadingReport>;
+}
+
+/** @returns a reader that has made its first read */
+export async function startReading(original: string, mounted: string, seed: number): Promise<Reader> {
   const child = spawn(process.execPath, [fileURLToPath(import.meta.url), original, mounted, String(seed)], { stdio: ['ignore', 'pipe', 'inherit'] });
-  const parts: Buffer[] = [];
-  child.stdout.on('data', (data: Buffer) => { parts.push(data); });
-  const ended = new Promise<void>((resolve) => child.once('close', () => { resolve(); }));
-  return async () => {
-    child.kill('SIGTERM');
-    await ended;
-    return JSON.parse(Buffer.concat(parts).toString()) as ReadingReport;
+  let [reads, report, closed] = [0, '', false];
+  child.stdout.on('data', (data: Buffer) => {
+    const dots = /^\.*/.exec(data.toString('latin1'))![0].length;
+    reads += dots;
+    report += data.toString('utf8').slice(dots);
+  });
+  child.once('close', () => { closed = true; });
+  const progress = async (count: number): Promise<void> => {
+    const goal = reads + count;
+    await until(() => reads >= goal || closed, `${count} more reads are done`);
+  };
+  await progress(1);
+  return {
+    progress,
+    stop: async () => {
+      child.kill('SIGTERM');
+      await until(() => closed, 'the reader has ended');
+      return JSON.parse(report) as ReadingReport;
+    },
   };
 }
