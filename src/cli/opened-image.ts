@@ -10,7 +10,7 @@ export const imageArgument = string({ required: true, description: 'Image: a pat
 export interface Reading {
   readonly signal: AbortSignal;
   /** A remark for people. */
-  remark(text: string): void;
+  readonly remark: (text: string) => void;
 }
 
 /**
