@@ -22,7 +22,7 @@ With --json the output is one object: path, and content in base64.`;
 
   async run(): Promise<void> {
     const { args: { image, path }, flags } = await this.parse(Cat);
-    await withFiles(image, flags, this.signal, async (files) => {
+    await withFiles(image, flags, this, async (files) => {
       const content = files.content(path, { signal: this.signal });
       if (this.jsonEnabled()) await writeObject(path, content);
       else for await (const bytes of content) await writeStdout(bytes);

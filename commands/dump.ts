@@ -28,7 +28,7 @@ With --json, the lines are in an array.`;
   async run(): Promise<{ readonly output: string } | { readonly lines: readonly string[] }> {
     const { args: { image }, flags } = await this.parse(Dump);
     const [{ dumpImage }, { writeOutput }] = await Promise.all([import('../src/image/dump.js'), import('../src/image/output-file.js')]);
-    const text = await withFiles(image, flags, this.signal, (files) => dumpImage(files, { digests: flags.digests, signal: this.signal }));
+    const text = await withFiles(image, flags, this, (files) => dumpImage(files, { digests: flags.digests, signal: this.signal }));
     if (flags.output !== undefined) {
       await writeOutput(flags.output, ({ fd }) => {
         writeFileSync(fd, text);

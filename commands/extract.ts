@@ -36,7 +36,7 @@ Nothing is ever written outside DIR, whatever the image holds. Every byte is ver
     const { extractImage } = await import('../src/image/extract.js');
     const progress = await startProgress({ silent: this.jsonEnabled() });
     try {
-      const report = await withFiles(image, flags, this.signal, (files) => extractImage(files, path, flags.directory, {
+      const report = await withFiles(image, flags, this, (files) => extractImage(files, path, flags.directory, {
         overwrite: flags.overwrite, ...given({ owners: flags.owners }), signal: this.signal, onProgress: (bytes) => { progress.update('extract', bytes, 0); },
       }));
       progress.stop();

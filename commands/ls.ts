@@ -29,7 +29,7 @@ Names are in byte order; bytes that are not UTF-8 are shown as \\xHH. With --jso
   async run(): Promise<void> {
     const { args: { image, path }, flags } = await this.parse(Ls);
     const { listImage } = await import('../src/image/list.js');
-    await withFiles(image, flags, this.signal, async (files) => {
+    await withFiles(image, flags, this, async (files) => {
       const text = (entries: readonly Entry[]): string => this.jsonEnabled()
         ? entries.map((entry) => JSON.stringify(entry)).join('\n')
         : table(entries.map(entryCells), entryNumberColumns);

@@ -24,7 +24,7 @@ A symlink is shown itself unless --dereference is given.`;
   async run(): Promise<FileStatus> {
     const { args: { image, path }, flags } = await this.parse(Stat);
     const { statImage } = await import('../src/image/list.js');
-    const status = await withFiles(image, flags, this.signal, (files) => statImage(files, path, { followSymlinks: flags.dereference, signal: this.signal }));
+    const status = await withFiles(image, flags, this, (files) => statImage(files, path, { followSymlinks: flags.dereference, signal: this.signal }));
     this.log(statusText(status));
     return status;
   }

@@ -42,7 +42,7 @@ With --sidecars, also RAW.verity (superblock and hash tree), RAW.roothash, and R
     const { unpackImage } = await import('../src/image/unpack.js');
     const progress = await startProgress({ silent: this.jsonEnabled() });
     try {
-      return await withImage(location, flags, this.signal, async (image) => {
+      return await withImage(location, flags, this, async (image) => {
         const files = await unpackImage(image, flags.output, {
           sidecars: flags.sidecars, signal: this.signal, onProgress: (done, total) => { progress.update('unpack', done, total); },
         });

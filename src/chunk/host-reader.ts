@@ -47,12 +47,16 @@ export class HostReader {
   }
 }
 
+/** A directory, a socket or a loop of symlinks stands where the file was. */
+const replacedErrnos: ReadonlySet<string> = new Set(['EISDIR', 'ENXIO', 'ELOOP']);
+
 function attempt<T>(file: HostFile, call: () => T): T {
   try {
     return call();
   } catch (error) {
     const typed = fromErrno(error, `reading ${display(file.path)}`);
-    throw typed.code === 'PATH_MISSING' ? changed(file, 'disappeared') : typed;
+    if (typed.code === 'PATH_MISSING') throw changed(file, 'disappeared');
+    throw replacedErrnos.has(String(typed.detail['errno'])) ? changed(file, 'is no file any more') : typed;
   }
 }
 

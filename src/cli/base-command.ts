@@ -10,7 +10,7 @@ export abstract class BaseCommand extends Command {
   private readonly interruption = new Interruption();
 
   /** Aborted by Ctrl-C, SIGTERM and hang-up, with an INTERRUPTED error as its reason; pass it to everything that takes time. */
-  protected get signal(): AbortSignal { return this.interruption.signal; }
+  get signal(): AbortSignal { return this.interruption.signal; }
 
   protected override async init(): Promise<void> {
     await super.init();
@@ -34,7 +34,7 @@ export abstract class BaseCommand extends Command {
   }
 
   /** A remark for people on standard error: what was done on the way, not the result. Nothing with `--json`. */
-  protected remark(text: string): void {
+  readonly remark = (text: string): void => {
     if (!this.jsonEnabled()) process.stderr.write(`${text}\n`);
-  }
+  };
 }

@@ -6,10 +6,25 @@ import { trustPolicy, type TrustFlags } from './trust.js';
 
 export const imageArgument = string({ required: true, description: 'Image: a path, or an http(s) URL, of which only what is needed is fetched.' });
 
-/** @returns what `use` returns; the image is closed by then. */
-export async function withImage<T>(location: string, flags: TrustFlags, signal: AbortSignal, use: (image: Image) => Promise<T>): Promise<T> {
+/** What opening needs of the command. */
+export interface Reading {
+  readonly signal: AbortSignal;
+  /** A remark for people. */
+  readonly remark: (text: string) => void;
+}
+
+/**
+ * Where keys are trusted, by flag or by folder, they decide. Where none are, there is no policy to enforce: looking is allowed, as with
+ * any archive, and said to be what it is. `verify` does not come this way: it wants a policy.
+ *
+ * @returns what `use` returns; the image is closed by then
+ */
+export async function withImage<T>(location: string, flags: TrustFlags, { signal, remark }: Reading, use: (image: Image) => Promise<T>): Promise<T> {
   const { openImage } = await import('../image/open.js');
-  const image = await openImage(location, { trust: await trustPolicy(flags), signal });
+  const policy = await trustPolicy(flags);
+  const nobody = policy.keys.length === 0 && policy.allowUnsigned !== true;
+  const image = await openImage(location, { trust: nobody ? { ...policy, allowUnsigned: true } : policy, signal });
+  if (nobody) remark(`warning: nobody vouches for ${image.location}: no key is trusted here (--trust). Its content is checked against its own manifest only.`);
   try {
     return await use(image);
   } finally {
@@ -18,7 +33,7 @@ export async function withImage<T>(location: string, flags: TrustFlags, signal: 
 }
 
 /** As {@link withImage}, for the files in it. */
-export async function withFiles<T>(location: string, flags: TrustFlags, signal: AbortSignal, use: (files: ImageFiles) => Promise<T>): Promise<T> {
+export async function withFiles<T>(location: string, flags: TrustFlags, reading: Reading, use: (files: ImageFiles) => Promise<T>): Promise<T> {
   const { ImageFiles } = await import('../image/files.js');
-  return withImage(location, flags, signal, (image) => use(new ImageFiles(image)));
+  return withImage(location, flags, reading, (image) => use(new ImageFiles(image)));
 }

@@ -11,7 +11,7 @@ export const trustFlags = {
   'trust': string({
     multiple: true, multipleNonGreedy: true, helpValue: 'PEM|DIR', helpGroup: 'TRUST',
     summary: 'Accept what this public key or certificate signed, or the keys in this folder.',
-    description: 'May be repeated. Without it, the keys in ~/.config/thawfs/trust and /etc/thawfs/trust count.',
+    description: 'May be repeated. Without it, the keys in ~/.config/thawfs/trust and /etc/thawfs/trust count. Where there are none, verify refuses; reading commands warn that nobody vouches for the image.',
   }),
   'threshold': integer({ min: 1, helpValue: 'N', helpGroup: 'TRUST', summary: 'Demand signatures of this many of the trusted keys; 1 unless given.' }),
   'allow-unsigned': boolean({

@@ -1,6 +1,7 @@
 /** `ls` and `stat`: what is at a path of an image, without mounting or downloading it. */
 import { display, fromText, type ByteString } from '../bytes/byte-string.js';
 import { toHex } from '../bytes/hex.js';
+import { ThawfsError } from '../errors.js';
 import type { Extent } from '../ext4/reader/content.js';
 import type { Ext4Inode } from '../ext4/reader/inode.js';
 import type { Ext4Reader } from '../ext4/reader/reader.js';
@@ -44,8 +45,8 @@ export interface ListOptions extends ReadOptions {
 
 /**
  * @param path a symlink at the end is followed when it leads to a directory, as ls(1) does with a trailing slash
- * @returns the entries of a directory in byte order, or the file itself. Reads only metadata; memory: one directory
- * @throws PATH_MISSING; what reading throws
+ * @returns the entries of a directory in byte order, or the file itself. Reads only metadata; memory: one directory, and a number for each that was met
+ * @throws PATH_MISSING; BAD_FIELD for a directory that is met twice, which only a damaged image has; what reading throws
  */
 export async function* listImage(files: ImageFiles, path: string, { recursive = false, ...options }: ListOptions = {}): AsyncGenerator<Entry, void, undefined> {
   const start = await files.run((reader) => {
@@ -54,6 +55,7 @@ export async function* listImage(files: ImageFiles, path: string, { recursive = 
   }, options);
   if (start.entry !== undefined) { yield start.entry; return; }
   const pending = [{ number: start.number, path: displayedPath(fromText(path)) }];
+  const met = new Set([start.number]);
   for (let directory = pending.pop(); directory !== undefined; directory = pending.pop()) {
     const { number, path: prefix } = directory;
     const entries = await files.run((reader) => reader.list(number)
@@ -65,7 +67,10 @@ export async function* listImage(files: ImageFiles, path: string, { recursive = 
     for (const { entry } of entries) yield entry;
     if (!recursive) continue;
     for (const { childPath, entry } of entries.reverse()) {
-      if (entry.kind === 'directory') pending.push({ number: entry.inode, path: childPath });
+      if (entry.kind !== 'directory') continue;
+      if (met.has(entry.inode)) throw new ThawfsError('BAD_FIELD', `${entry.path}: this directory has another name too`, { detail: { path: entry.path, inode: entry.inode } });
+      met.add(entry.inode);
+      pending.push({ number: entry.inode, path: childPath });
     }
   }
 }

@@ -41,7 +41,7 @@ const [SET_UID, SET_GID] = [0o4000, 0o2000];
 /**
  * @param targetDir made if it is not there; the root's attributes are given to it unless `rootAttributes` is false
  * @throws BAD_ARGUMENT when something is in the way, BAD_FIELD for a name that would leave the directory, LIMIT_EXCEEDED below
- *   2048 levels, NO_SPACE, NOT_PERMITTED, IO_FAILED; what `readPiece` throws. Nothing is removed then.
+ *   2048 levels, NO_SPACE, NOT_PERMITTED, IO_FAILED; what `readPiece` throws. What was finished stays then, unfinished files go.
  */
 export async function extractTree(root: DirectoryNode, targetDir: string, options: ExtractOptions): Promise<ExtractReport> {
   const path = fromText(targetDir);
@@ -151,6 +151,9 @@ class Extraction {
       const owned = this.#own(node, path, () => fchownSync(fd, node.uid, node.gid));
       this.#guard(path, () => fchmodSync(fd, this.#permissions(node, path, owned)));
       this.#stamp(node, entry, path);
+    } catch (error) {
+      remove(entry); // It has its full size already, and looks whole.
+      throw error;
     } finally {
       closeSync(fd);
     }
@@ -228,5 +231,13 @@ class Extraction {
     } catch (error) {
       throw fromErrno(error, `writing ${display(path)}`);
     }
+  }
+}
+
+function remove(entry: ByteString): void {
+  try {
+    unlinkSync(toBytes(entry));
+  } catch {
+    // Somebody has done it already; the failure before is the one to tell.
   }
 }

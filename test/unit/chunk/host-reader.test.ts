@@ -85,7 +85,7 @@ describe('host files', () => {
     const a = file('a', 'abc');
     rmSync(join(folder, 'a'));
     mkdirSync(join(folder, 'a'));
-    expect(() => read(a, 0, 3)).toThrow(expect.objectContaining({ code: 'IO_FAILED' }));
+    expect(() => read(a, 0, 3)).toThrow(expect.objectContaining({ code: 'SOURCE_CHANGED' }));
   });
 
   (process.platform === 'linux' ? test : test.skip)('a pipe in its place does not make it wait', () => {
