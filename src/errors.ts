@@ -47,6 +47,7 @@ export const errorCodes = {
   AUTH_REQUIRED: 'source',
   // This machine lacks room, a right or a device.
   NO_SPACE: 'resource',
+  FETCH_LIMIT_EXCEEDED: 'resource',
   IO_FAILED: 'resource',
   NOT_PERMITTED: 'resource',
   TOOL_MISSING: 'resource',

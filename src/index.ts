@@ -14,6 +14,7 @@ export { dumpImage, type DumpOptions } from './image/dump.js';
 export { unpackImage, type UnpackOptions } from './image/unpack.js';
 export { exportForSigning, importRootHashSignature, importSignature, signImage, type SigningRequest, type SignReport } from './image/sign.js';
 export type { SignOptions } from './image/signers.js';
+export { pullImage, type PullCost, type PullOptions, type PullReport } from './update/pull.js';
 export { generateKey, loadTrustedKeys, type KeyType, type PublicKey } from './trust/keys.js';
 export { SequenceLedger } from './trust/sequence-ledger.js';
 export type { SequenceMemory, SignatureState, TrustPolicy, TrustReport } from './trust/policy.js';
