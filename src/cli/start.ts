@@ -14,7 +14,7 @@ export async function start(argv: readonly string[], root: string): Promise<numb
   try {
     await run([...argv], root);
     await requireStdout();
-    return exitCodes.ok;
+    return Number(process.exitCode ?? exitCodes.ok); // diff has two ways to succeed
   } catch (error) {
     if (error instanceof StdoutClosed) return exitCodes.ok; // `thawfs ls IMAGE / | head`: the reader has what it wanted.
     const failure = describeFailure(classify(error));

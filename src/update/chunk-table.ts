@@ -53,6 +53,12 @@ export class ChunkTable {
     return this.sizes[number]!;
   }
 
+  /** @returns whether the chunk of this number is the same in both */
+  sameChunk(number: number, other: ChunkTable): boolean {
+    const [start, end] = [number * DIGEST_SIZE, (number + 1) * DIGEST_SIZE];
+    return Buffer.compare(this.ids.subarray(start, end), other.ids.subarray(start, end)) === 0;
+  }
+
   frameSizes(): Iterable<number> {
     return this.sizes;
   }
