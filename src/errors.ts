@@ -27,6 +27,7 @@ export const errorCodes = {
   ROOT_DIGEST_MISMATCH: 'integrity',
   BLOB_DIGEST_MISMATCH: 'integrity',
   STRUCTURE_INVALID: 'integrity',
+  WRONG_BASE: 'integrity',
   // The bytes are what was signed, but the policy says no.
   SIGNATURE_INVALID: 'trust',
   SIGNATURE_MISSING: 'trust',
