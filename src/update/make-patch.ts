@@ -16,7 +16,7 @@ import { readImageTree } from './image-tree.js';
 import { PatchWriter } from './patch-writer.js';
 
 export interface MakePatchOptions extends Omit<OpenOptions, 'pages'> {
-  /** zstd level of the patch, 1..19; default 19. */
+  /** zstd level of the patch, 1..19; default 3: on a pair of 490 MB raw images 19 is a third smaller at 25 times the processor time. */
   readonly level?: number;
   /** Raw bytes of the new image considered so far, and in all. */
   readonly onProgress?: (done: number, total: number) => void;
@@ -50,7 +50,7 @@ export async function makePatch(before: string, after: string, patch: string, op
   return await writeOutput(patch, async ({ fd }) => {
     let size = 0;
     const writer = new PatchWriter({
-      codec, level: options.level ?? 19,
+      codec, level: options.level ?? 3,
       write: (bytes) => { for (let done = 0; done < bytes.length;) done += writeSync(fd, bytes, done); size += bytes.length; },
       readOld: (offset, length) => old.read(offset, length, options),
     });
