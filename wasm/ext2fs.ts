@@ -5,7 +5,10 @@
 import { createHash } from 'node:crypto';
 import type { Disk } from 'ext2fs';
 import { fromBytes, toBytes, type ByteString } from '../src/bytes/byte-string.js';
+import { crc32c } from '../src/bytes/crc32c.js';
 import { hasCode, ThawfsError } from '../src/errors.js';
+import { roCompat } from '../src/format/ext4/features.js';
+import { superblock, SUPERBLOCK_OFFSET } from '../src/format/ext4/superblock.js';
 import { KiB } from '../src/units.js';
 
 /** The raw image, read at any place. */
@@ -48,8 +51,11 @@ const S_IFLNK = 0o120000;
 
 /** Error table of libext2fs (lib/ext2fs/ext2_err.et), as numbered in this build. */
 const ERROR_BASE = 2_133_571_328;
-/** Refused features: seen with images that have casefold, verity, bigalloc and mmp. */
+/** Refused features: seen with images that have casefold, bigalloc and mmp. */
 const featureErrors: Readonly<Record<number, string>> = { 67: 'incompat', 68: 'ro_compat', 137: 'bigalloc', 144: 'mmp' };
+
+/** Features that forbid writing only (ext4.h: ro_compat) and that this build does not know. It opens for writing, so they are hidden from it. */
+const hiddenFeatures = roCompat.of('shared_blocks', 'verity');
 
 let turn: Promise<unknown> = Promise.resolve();
 
@@ -59,8 +65,8 @@ let turn: Promise<unknown> = Promise.resolve();
  *
  * @param image must be trusted to be sound (run checkStructure first): the library runs to its end, whatever it meets
  * @returns files as they are met; leaving the loop early ends the walk
- * @throws FEATURE_UNSUPPORTED for images that this build of libext2fs does not open; STRUCTURE_INVALID for what it cannot
- * read; errors of `image.read` as they are. Cost: about 5,000 names a second, 30-300 MB/s of contents
+ * @throws FEATURE_UNSUPPORTED for images that this build of libext2fs does not open, LIMIT_EXCEEDED when its memory is used up;
+ * STRUCTURE_INVALID for what it cannot read; errors of `image.read` as they are. Cost: about 5,000 names a second, 30-300 MB/s of contents
  */
 export async function* secondOpinion(image: ImageBytes): AsyncGenerator<SeenFile, void, undefined> {
   const before = turn;
@@ -70,6 +76,7 @@ export async function* secondOpinion(image: ImageBytes): AsyncGenerator<SeenFile
   try {
     const library = await loadLibrary();
     const disk = new OverlayDisk(image);
+    await disk.hideFeatures();
     const fs = await disk.explain('opening the image', library.package.mount(disk));
     try {
       yield* walk(library, disk, fs.fsPointer);
@@ -110,11 +117,22 @@ async function* walk(library: Library, disk: OverlayDisk, fs: number): AsyncGene
   }
 }
 
+/**
+ * The library does not close what readdir opens, three blocks each: after some 900 directories its memory would be used up. Equal
+ * calls get equal addresses, so that file is where the one opened just before was. Its first words, magic and file system, tell whether it is.
+ */
 async function list({ binding, util }: Library, fs: number, path: ByteString): Promise<ByteString[]> {
   return util.withHooks(async () => {
     const pointer = await util.usePath(absolute(path));
     const [names, id] = await util.useObject<Buffer[]>([]);
+    const [{ buffer: memory }] = await util.useBuffer(1);
+    const file = await binding.open(fs, pointer, O_RDONLY | O_NOFOLLOW, 0);
+    const words = new Uint32Array(memory, file, 2);
+    const [magic] = words;
+    await binding.close(file);
+    if (words[0] === magic) words[0] = 0;
     await binding.readdir(fs, pointer, id);
+    if (words[0] === magic && words[1] === fs) await binding.close(file);
     return names.map(fromBytes).filter((name) => name !== '.' && name !== '..');
   })();
 }
@@ -206,6 +224,17 @@ class OverlayDisk implements Disk {
     }
   }
 
+  async hideFeatures(): Promise<void> {
+    const block = Buffer.alloc(superblock.size);
+    await this.read(block, 0, block.length, SUPERBLOCK_OFFSET);
+    const [features, checksum] = [superblock.offsetOf('featureRoCompat'), superblock.offsetOf('checksum')];
+    const word = block.readUInt32LE(features);
+    if ((word & hiddenFeatures) === 0) return;
+    block.writeUInt32LE(roCompat.outside(word, hiddenFeatures), features);
+    if (roCompat.has(word, 'metadata_csum')) block.writeUInt32LE(crc32c(0xffff_ffff, block, 0, checksum), checksum);
+    await this.write(block, 0, block.length, SUPERBLOCK_OFFSET);
+  }
+
   /** Always whole sectors: libext2fs writes blocks and the superblock. */
   write(buffer: Buffer, bufferOffset: number, length: number, fileOffset: number): Promise<void> {
     for (let at = 0; at < length; at += SECTOR) {
@@ -236,7 +265,11 @@ class OverlayDisk implements Disk {
           detail: { feature, errno: number }, suggestion: 'Verify without the second opinion, or with e2fsck -fn.', cause,
         });
       }
-      throw new ThawfsError('STRUCTURE_INVALID', `libext2fs (wasm): ${doing}: ${cause instanceof Error ? cause.message : String(cause)}`, {
+      const message = cause instanceof Error ? cause.message : String(cause);
+      if (message.includes('OOM')) {
+        throw new ThawfsError('LIMIT_EXCEEDED', `libext2fs (wasm): ${doing}: its memory is used up`, { suggestion: 'Verify without the second opinion, or with e2fsck -fn.', cause });
+      }
+      throw new ThawfsError('STRUCTURE_INVALID', `libext2fs (wasm): ${doing}: ${message}`, {
         detail: { record: doing, errno: number }, suggestion: 'Run e2fsck -fn on the unpacked image for a third opinion.', cause,
       });
     }

@@ -9,7 +9,7 @@ import { toSafeNumber } from '../bytes/struct.js';
 import { crc32c } from '../bytes/crc32c.js';
 import { ThawfsError } from '../errors.js';
 import {
-  chunkEntry, FORMAT_VERSION, HEAD_FRAME_MAGIC, HEAD_MAGIC, HEAD_MAX_SIZE, HEAD_SPARE_SIZE, headHeader, INDEX_PAGE_ENTRIES, pageEntry,
+  CHUNK_COUNT_MAX, chunkEntry, FORMAT_VERSION, HEAD_FRAME_MAGIC, HEAD_MAGIC, HEAD_MAX_SIZE, HEAD_SPARE_SIZE, headHeader, INDEX_PAGE_ENTRIES, pageEntry,
   SKIPPABLE_HEADER_SIZE, type HeadHeader,
 } from '../format/container.js';
 import { MANIFEST_MAX_SIZE } from '../format/manifest.js';
@@ -47,8 +47,14 @@ export const ROOT_PAGE_MAX_SIZE = INDEX_PAGE_ENTRIES * pageEntry.size;
  * @param chunkCount chunks of the image
  * @param manifestSize bytes of the manifest; by default the most it may have
  * @returns bytes, a multiple of 4096, with HEAD_SPARE_SIZE for signatures as far as HEAD_MAX_SIZE allows
+ * @throws LIMIT_EXCEEDED for more chunks than the index can hold
  */
 export function headSizeFor(chunkCount: number, manifestSize = MANIFEST_MAX_SIZE): number {
+  if (chunkCount > CHUNK_COUNT_MAX) {
+    throw new ThawfsError('LIMIT_EXCEEDED', `chunk index: ${chunkCount} chunks, at most ${CHUNK_COUNT_MAX} are possible`, {
+      detail: { chunks: chunkCount, limit: CHUNK_COUNT_MAX }, suggestion: 'Use larger chunks (--chunk-size), or make a smaller file system (--size).',
+    });
+  }
   const wanted = sectionEnd(sectionEnd(headHeader.size, manifestSize), rootPageSize(chunkCount)) + HEAD_SPARE_SIZE;
   return Math.min(roundUp(wanted, BLOCK_SIZE), HEAD_MAX_SIZE);
 }

@@ -21,6 +21,7 @@ export interface PoolOptions {
 
 interface Thread {
   readonly worker: Worker;
+  readonly exited: Promise<unknown>;
   /** Jobs given and not answered. */
   load: number;
 }
@@ -37,6 +38,8 @@ export class WorkerPool {
   private readonly slots: readonly Slot[];
   private readonly threads: Thread[] = [];
   private readonly waiting = new Map<number, Waiting>();
+  /** Not 0: threads leave out the jobs that still wait for them. */
+  private readonly stop = new Int32Array(new SharedArrayBuffer(4));
   /** Why no more work is done. */
   private ended: { readonly reason: unknown } | undefined;
 
@@ -66,10 +69,15 @@ export class WorkerPool {
     return done;
   }
 
-  /** Ends the threads; their open files close with them. */
+  /**
+   * Lets each thread finish the batch that it is at, and end. It is not terminated: a thread that is stopped inside a native call
+   * (libzstd through FFI) takes the whole process with it.
+   */
   async close(): Promise<void> {
     this.end(new ThawfsError('INTERRUPTED', 'the worker pool is closed'));
-    await Promise.all(this.threads.map(({ worker }) => worker.terminate()));
+    Atomics.store(this.stop, 0, 1);
+    for (const { worker } of this.threads) worker.postMessage('end' satisfies Order);
+    await Promise.all(this.threads.map(({ exited }) => exited));
   }
 
   private pickThread(): Thread {
@@ -81,10 +89,10 @@ export class WorkerPool {
   private startThread(): Thread {
     const { shape, level, salt } = this.options;
     const worker = new Worker(new URL('./worker.js', import.meta.url), {
-      workerData: { shape, level, salt, memories: this.slots.map(({ memory }) => memory) } satisfies WorkerStart,
+      workerData: { shape, level, salt, stop: this.stop, memories: this.slots.map(({ memory }) => memory) } satisfies WorkerStart,
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MIB },
     });
-    const thread: Thread = { worker, load: 0 };
+    const thread: Thread = { worker, load: 0, exited: new Promise((resolve) => worker.once('exit', resolve)) };
     worker.on('message', (answer: Answer) => { this.settle(answer); });
     worker.on('error', (cause) => { this.end(died(cause)); });
     worker.on('exit', (status) => { this.end(died(`exit status ${status}`)); });

@@ -12,9 +12,11 @@ export interface WorkerStart {
   readonly level: number;
   readonly salt: Uint8Array;
   readonly memories: readonly SharedArrayBuffer[];
+  /** Not 0 when nobody wants answers any more. */
+  readonly stop: Int32Array;
 }
 
-export interface Order { readonly slot: number; readonly job: Job }
+export type Order = { readonly slot: number; readonly job: Job } | 'end';
 
 /** A class does not survive the way between threads; its data does. */
 export interface Failure {
@@ -27,12 +29,17 @@ export interface Failure {
 
 export interface Answer { readonly slot: number; readonly failure?: Failure }
 
-const { shape, level, salt, memories } = workerData as WorkerStart;
+const { shape, level, salt, memories, stop } = workerData as WorkerStart;
 const slots = memories.map((memory) => new Slot(shape, memory));
 const bench: Workbench = { codec: openCodec(), files: new HostReader(), chunkSize: shape.chunkSize, level, salt };
 
-parentPort?.on('message', ({ slot, job }: Order) => {
-  parentPort?.postMessage(answer(slot, job));
+parentPort?.on('message', (order: Order) => {
+  if (order === 'end') {
+    bench.files.close();
+    parentPort?.close();
+  } else if (Atomics.load(stop, 0) === 0) {
+    parentPort?.postMessage(answer(order.slot, order.job));
+  }
 });
 
 function answer(slot: number, job: Job): Answer {

@@ -1,4 +1,5 @@
 /** Start of the program: runs one command, prints a failure the same way wherever it came from, sets the exit status. */
+import './nameless-user.js';
 import { run } from '@oclif/core/run';
 import { exitCodes } from './exit-codes.js';
 import { classify, describeFailure, failureText } from './failure.js';

@@ -52,6 +52,8 @@ export type HeadHeader = StructOf<typeof headHeader>;
  * Page digest = SHA-256 of the page's bytes. Equal content under one codec has equal pages wherever it lies.
  */
 export const INDEX_PAGE_ENTRIES = 1024;
+/** INDEX frame: 0x7000000 * (36 + 40/1023.98) bytes = 4.23e9, below the 2^32 of a skippable frame; the seekable format allows 0x8000000 frames. */
+export const CHUNK_COUNT_MAX = 0x7000000;
 
 export const chunkEntry = struct('chunk entry', 36, [
   [0, 'frameSize', u32le, 'bytes of the zstd frame'],

@@ -3,6 +3,7 @@ import { decodeCanonicalJson, encodeCanonicalJson, type JsonValue } from '../byt
 import { JsonFields } from '../bytes/json-fields.js';
 import { ThawfsError } from '../errors.js';
 import { BLOCK_SIZE, KiB, MiB } from '../units.js';
+import { CHUNK_COUNT_MAX } from './container.js';
 
 /** DSSE payload type of the manifest. */
 export const MANIFEST_TYPE = 'application/vnd.thawfs.manifest.v1+json';
@@ -94,7 +95,7 @@ export function decodeManifest(bytes: Uint8Array): Manifest {
     },
     index: {
       chunkSize: index.integer('chunkSize', 16 * KiB, MiB),
-      chunkCount: index.integer('chunkCount', 1),
+      chunkCount: index.integer('chunkCount', 1, CHUNK_COUNT_MAX),
       rootDigest: index.text('rootDigest', /^[0-9a-f]{64}$/),
     },
     codec: {

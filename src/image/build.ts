@@ -9,11 +9,12 @@ import { ThawfsError } from '../errors.js';
 import { encodeManifest, hashTreeSize, type Manifest } from '../format/manifest.js';
 import { encodeSignatures, type SignatureScheme } from '../format/signatures.js';
 import { BLOCK_SIZE, KiB, MiB } from '../units.js';
+import { openImage } from './open.js';
 import { writeOutput, type OutputFile } from './output-file.js';
 import { createPool, packImage, type PackedImage } from './pack.js';
 import { openRawSource, type RawSource, type RawSourceOptions } from './raw-source.js';
 import { Signers, type SignOptions } from './signers.js';
-import { verifyImage } from './verify.js';
+import { checkImage } from './verify.js';
 import { VERSION } from './version.js';
 
 /** What is going on, for progress bars: bytes of the raw image, or files while a source is scanned. */
@@ -92,7 +93,7 @@ async function buildWith(pool: WorkerPool, settings: Settings, signers: Signers,
       const manifest = describe(source, packed, settings, options);
       const signedBy = await writeHead(file, manifest, packed, signers);
       const check = options.check ?? true;
-      if (check) await checkFinished(file, options);
+      if (check) await checkFinished(file, pool, options);
       return {
         output: options.output, manifest, fileSize: packed.fileSize, rawSize: packed.rawSize,
         ...(source.tree === undefined ? {} : { tree: source.tree }),
@@ -171,11 +172,7 @@ async function writeHead(file: OutputFile, manifest: Manifest, packed: PackedIma
 }
 
 /** The content, not the signatures: the keys that made those are at hand. */
-async function checkFinished(file: OutputFile, { jobs, signal, onProgress }: BuildOptions): Promise<void> {
-  await verifyImage(file.temporaryPath, {
-    trust: { keys: [], allowUnsigned: true, now: 0 },
-    ...(jobs === undefined ? {} : { jobs }),
-    ...(signal === undefined ? {} : { signal }),
-    ...(onProgress === undefined ? {} : { onProgress: (done: number, total: number) => { onProgress('check', done, total); } }),
-  });
+async function checkFinished({ temporaryPath: path }: OutputFile, pool: WorkerPool, { signal, onProgress }: BuildOptions): Promise<void> {
+  await using image = await openImage(path, { trust: { keys: [], allowUnsigned: true, now: 0 }, ...(signal === undefined ? {} : { signal }) });
+  await checkImage(image, { path, pool }, { signal, onProgress: (done, total) => onProgress?.('check', done, total) });
 }

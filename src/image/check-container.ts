@@ -7,10 +7,9 @@ import { parseHex, toHex } from '../bytes/hex.js';
 import { parseUuid } from '../bytes/uuid.js';
 import type { ChunkPlace } from '../chunk/index-reader.js';
 import { encodeHead } from '../chunk/head.js';
-import { WorkerPool } from '../chunk/pool.js';
+import type { WorkerPool } from '../chunk/pool.js';
 import { batchSizeOf, type Slot } from '../chunk/slot.js';
 import { seekTableFrame } from '../chunk/tail.js';
-import { openCodec } from '../codec/registry.js';
 import { fromErrno, ThawfsError } from '../errors.js';
 import { INDEX_FRAME_MAGIC, SKIPPABLE_HEADER_SIZE } from '../format/container.js';
 import { DIGEST_SIZE, hashLeaves } from '../hash/sha256.js';
@@ -18,9 +17,13 @@ import { BLOCK_SIZE, MiB } from '../units.js';
 import { HashAreaCheck } from './hash-area-check.js';
 import type { Image } from './image.js';
 
+/** Of an image that is a file of this machine: its path, and threads made for its chunk size and salt (createPool in pack.ts). */
+export interface LocalFile {
+  readonly path: string;
+  readonly pool: WorkerPool;
+}
+
 export interface CheckOptions {
-  /** Worker threads, for files of this machine. */
-  readonly jobs: number;
   readonly signal?: AbortSignal | undefined;
   /** Raw bytes checked so far, and in all. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
@@ -39,20 +42,20 @@ interface Trace {
  *
  * Memory: the pool's slots, 32 bytes for each 512 KiB of the raw image, 20 bytes a chunk.
  *
- * @param path of the image on this machine, undefined when it is elsewhere
+ * @param local absent when the image is elsewhere; the caller closes the pool
  * @throws CHUNK_DIGEST_MISMATCH, INDEX_DIGEST_MISMATCH, ROOT_DIGEST_MISMATCH, STRUCTURE_INVALID for a wrong tail, TRUNCATED; the signal's reason
  */
-export async function checkContainer(image: Image, path: string | undefined, options: CheckOptions): Promise<void> {
+export async function checkContainer(image: Image, local: LocalFile | undefined, options: CheckOptions): Promise<void> {
   const { verity, index, uuid } = image.manifest;
   const salt = parseHex(verity.salt, 'manifest.verity.salt');
   const trace: Trace = { frameSizes: new Uint32Array(index.chunkCount), hashArea: new HashAreaCheck(verity, salt, parseUuid(uuid, 'manifest.uuid')) };
   checkHead(image);
-  await (path === undefined ? readRemote(image, salt, trace, options) : readLocal(image, path, salt, trace, options));
+  await (local === undefined ? readRemote(image, salt, trace, options) : readLocal(image, local, trace, options));
   await checkTail(image, trace.frameSizes, options);
 }
 
-async function readLocal(image: Image, path: string, salt: Uint8Array, { frameSizes, hashArea }: Trace, { jobs, signal, onProgress }: CheckOptions): Promise<void> {
-  const { raw, index: { chunkSize, chunkCount }, codec: { level } } = image.manifest;
+async function readLocal(image: Image, { path, pool }: LocalFile, { frameSizes, hashArea }: Trace, { signal, onProgress }: CheckOptions): Promise<void> {
+  const { raw, index: { chunkSize, chunkCount } } = image.manifest;
   const perBatch = batchSizeOf(chunkSize) / chunkSize;
   let fd: number;
   try {
@@ -60,7 +63,6 @@ async function readLocal(image: Image, path: string, salt: Uint8Array, { frameSi
   } catch (error) {
     throw fromErrno(error, `opening ${path}`);
   }
-  const pool = new WorkerPool({ shape: { chunkSize, frameBound: openCodec().bound(chunkSize) }, level, salt, jobs, ...(signal === undefined ? {} : { signal }) });
   const queue: { readonly places: readonly ChunkPlace[]; readonly slot: Slot; readonly done: Promise<void>; readonly size: number }[] = [];
   const takeFirst = async (): Promise<void> => {
     const { places, slot, done, size } = queue.shift()!;
@@ -82,7 +84,6 @@ async function readLocal(image: Image, path: string, salt: Uint8Array, { frameSi
     }
     while (queue.length > 0) await takeFirst();
   } finally {
-    await pool.close();
     closeSync(fd);
   }
 }

@@ -1,14 +1,16 @@
 /** `verify`: who made the image, and is it whole and sound. Also the check after every build. */
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
+import { parseHex } from '../bytes/hex.js';
 import { Ext4Reader } from '../ext4/reader/reader.js';
 import { checkStructure, type Ext4Check } from '../ext4/reader/check.js';
 import type { Manifest } from '../format/manifest.js';
 import type { TrustReport } from '../trust/policy.js';
-import { checkContainer } from './check-container.js';
+import { checkContainer, type CheckOptions, type LocalFile } from './check-container.js';
 import { compareReaders } from './deep-check.js';
 import type { Image } from './image.js';
 import { openImage, type OpenOptions } from './open.js';
+import { createPool } from './pack.js';
 
 export interface VerifyOptions extends OpenOptions {
   /** Have an independent reader (WebAssembly libext2fs) walk all files too and compare; default false. */
@@ -43,19 +45,28 @@ export interface VerifyReport {
 export async function verifyImage(location: string, { deep = false, jobs = availableParallelism(), onProgress, ...options }: VerifyOptions): Promise<VerifyReport> {
   await using image = await openImage(location, options);
   const { signal } = options;
-  const local = pathOf(location);
-  await checkContainer(image, local, { jobs, signal, onProgress });
-  const structure = await soundness(image, local !== undefined, signal);
-  const comparedNames = deep ? await compareReaders(image, signal) : undefined;
-  return {
-    location: image.location, manifest: image.manifest, signatures: image.trust.signatures, signedBy: image.trust.signedBy, fileSize: image.fileSize, structure,
-    ...(comparedNames === undefined ? {} : { comparedNames }),
-  };
+  const path = pathOf(location);
+  const pool = createPool({ ...packingOf(image.manifest), jobs, signal });
+  try {
+    const structure = await checkImage(image, path === undefined ? undefined : { path, pool }, { signal, onProgress });
+    const comparedNames = deep ? await compareReaders(image, signal) : undefined;
+    return {
+      location: image.location, manifest: image.manifest, signatures: image.trust.signatures, signedBy: image.trust.signedBy, fileSize: image.fileSize, structure,
+      ...(comparedNames === undefined ? {} : { comparedNames }),
+    };
+  } finally {
+    await pool.close();
+  }
 }
 
-/** A local image answers every read at once, so nothing needs to be held for another run of the reader. */
-function soundness(image: Image, local: boolean, signal: AbortSignal | undefined): Ext4Check | Promise<Ext4Check> {
-  return local ? checkStructure(new Ext4Reader(image.randomAccess)) : image.run((view) => checkStructure(new Ext4Reader(view)), { signal });
+/** The content of an open image: container, then file system. As {@link verifyImage} in failing. */
+export async function checkImage(image: Image, local: LocalFile | undefined, options: CheckOptions): Promise<Ext4Check> {
+  await checkContainer(image, local, options);
+  return image.run((view) => checkStructure(new Ext4Reader(view)), { signal: options.signal });
+}
+
+function packingOf({ index: { chunkSize }, codec: { level }, verity }: Manifest): { chunkSize: number; level: number; salt: Uint8Array } {
+  return { chunkSize, level, salt: parseHex(verity.salt, 'manifest.verity.salt') };
 }
 
 function pathOf(location: string): string | undefined {

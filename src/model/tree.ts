@@ -56,7 +56,7 @@ export interface Visit {
 }
 
 /** Walks depth first, parents before children, names in byte order. A hard-linked node is visited under each of its names. */
-export function* walk(node: TreeNode, path: ByteString = ''): Generator<Visit> {
+export function* walk(node: TreeNode, path: ByteString = ''): Generator<Visit, undefined> {
   const stack: Visit[] = [{ path, node }];
   for (let visit = stack.pop(); visit !== undefined; visit = stack.pop()) {
     yield visit;

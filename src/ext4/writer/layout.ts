@@ -20,12 +20,25 @@ import { placeXattrs, type XattrPlaces } from './xattr.js';
 import { XattrBlocks } from './xattr-blocks.js';
 
 export interface LayoutOptions {
+  /** Bytes of the whole file system, rounded up to a block; default: what the tree needs. Not together with `freeBytes`. */
   readonly size?: number;
+  /** Bytes left free for whoever mounts a copy for writing, with inodes to match; default 0. */
   readonly freeBytes?: number;
+  /** Empty journal: true = of the usual size, a number = bytes (4 MiB to 512 MiB); default none. */
   readonly journal?: boolean | number;
+  /**
+   * Turns inline_data on: contents, symlink targets and directories of up to 128 bytes are kept in their inodes. The function
+   * returns all bytes of such a small content; called once for each walk over the image. Default off.
+   */
   readonly inlineData?: (content: Content) => Uint8Array;
+  /** fs-verity metadata of files (hash tree, descriptor, its size in the last 4 bytes; whole blocks): these files get the verity flag. */
   readonly verityTrees?: ReadonlyMap<FileNode, Uint8Array>;
+  /**
+   * Files that use the blocks of an earlier file in path order, whose content is the same. Any such file sets shared_blocks: the
+   * file system can then only be mounted read-only, and e2fsck knows that the blocks are used twice on purpose.
+   */
   readonly shared?: ReadonlyMap<FileNode, FileNode>;
+  /** Order of file data; default by similarity. */
   readonly order?: DataOrder;
 }
 

@@ -6,40 +6,19 @@ import { fromText, toBytes } from '../../bytes/byte-string.js';
 import { ThawfsError } from '../../errors.js';
 import { compat, incompat, roCompat } from '../../format/ext4/features.js';
 import type { Content } from '../../model/content.js';
-import type { DirectoryNode, FileNode } from '../../model/tree.js';
-import type { DataOrder } from './data-order.js';
+import type { DirectoryNode } from '../../model/tree.js';
 import { imageContent } from './image.js';
-import { planLayout } from './layout.js';
+import { planLayout, type LayoutOptions } from './layout.js';
 import { featuresOf } from './superblock.js';
 import { treeUuid } from './uuid.js';
 
 export { bySimilarity, type DataFile, type DataOrder } from './data-order.js';
 
-export interface Ext4Options {
+export interface Ext4Options extends LayoutOptions {
   /** 16 bytes; by default derived from the tree (names, kinds, sizes, attributes). It changes the superblock only. */
   readonly uuid?: Uint8Array;
   /** At most 16 bytes as UTF-8; default empty. */
   readonly volumeName?: string;
-  /** Bytes of the whole file system, rounded up to a block; default: what the tree needs. Not together with `freeBytes`. */
-  readonly size?: number;
-  /** Bytes left free for whoever mounts a copy for writing, with inodes to match; default 0. */
-  readonly freeBytes?: number;
-  /** Empty journal: true = of the usual size, a number = bytes (4 MiB to 512 MiB); default none. */
-  readonly journal?: boolean | number;
-  /**
-   * Turns inline_data on: contents, symlink targets and directories of up to 128 bytes are kept in their inodes. The function
-   * returns all bytes of such a small content; called once for each walk over the image. Default off.
-   */
-  readonly inlineData?: (content: Content) => Uint8Array;
-  /** fs-verity metadata of files (hash tree, descriptor, its size in the last 4 bytes; whole blocks): these files get the verity flag. */
-  readonly verityTrees?: ReadonlyMap<FileNode, Uint8Array>;
-  /**
-   * Files that use the blocks of an earlier file in path order, whose content is the same. Any such file sets shared_blocks: the
-   * file system can then only be mounted read-only, and e2fsck knows that the blocks are used twice on purpose.
-   */
-  readonly shared?: ReadonlyMap<FileNode, FileNode>;
-  /** Order of file data; default by similarity. */
-  readonly order?: DataOrder;
 }
 
 export interface Ext4Layout {

@@ -71,6 +71,6 @@ function parseEntry(line: ByteString, lookup: NameLookup, label: string): Entry 
   const permissions = (letters[0] === 'r' ? 4 : 0) | (letters[1] === 'w' ? 2 : 0) | (letters[2] === 'x' ? 1 : 0);
   if (qualifier === '') return { tag: tag[0], permissions, id: aclEntry.UNDEFINED_ID };
   const id = Number([number, qualifier].find((candidate) => /^\d{1,10}$/.test(candidate ?? '')) ?? lookup(tag[1] === aclEntry.USER ? 'user' : 'group', qualifier));
-  if (tag[0] === tag[1] || !(id < aclEntry.UNDEFINED_ID)) throw wrong('names nobody that this machine knows', 'Make the archive with tar --numeric-owner.');
+  if (tag[0] === tag[1] || !(id < aclEntry.UNDEFINED_ID)) throw wrong('names nobody that this machine knows', 'Make the archive with tar --xattrs --xattrs-include=\'*\', which keeps ids.');
   return { tag: tag[1], permissions, id };
 }

@@ -52,7 +52,10 @@ export function attributesOf(path: ByteString, header: Header, pax: Pax, options
   };
 }
 
-/** In rising order of precedence: libarchive's form, the common one, ACLs as text. */
+/**
+ * In rising order of precedence: libarchive's form, the common one. An ACL as text counts only where the attribute itself is not there
+ * (tar --xattrs-include=*): GNU tar before 1.35 writes names into it whatever --numeric-owner says, and names are of one machine.
+ */
 function xattrsOf(path: ByteString, pax: Pax, { lookup, extraXattrs }: MemberOptions): readonly Xattr[] {
   const xattrs: Xattr[] = [];
   const add = (name: ByteString, value: Uint8Array): void => {
@@ -74,7 +77,7 @@ function xattrsOf(path: ByteString, pax: Pax, { lookup, extraXattrs }: MemberOpt
     if (key.startsWith('SCHILY.xattr.')) add(percentDecode(key.slice('SCHILY.xattr.'.length), /%(25|3D)/g), new Uint8Array(Buffer.from(value, 'latin1')));
   }
   for (const [key, name] of [['SCHILY.acl.access', 'system.posix_acl_access'], ['SCHILY.acl.default', 'system.posix_acl_default']] as const) {
-    const text = pax.get(key);
+    const text = xattrs.some((xattr) => xattr.name === name) ? undefined : pax.get(key);
     const value = text === undefined ? undefined : parseAclText(text, lookup, key);
     if (value !== undefined) add(name, value);
   }

@@ -61,7 +61,7 @@ class MemberReader {
   readonly #attributes: MemberOptions;
 
   constructor(private readonly reader: ArchiveReader, private readonly target: EntryTarget, private readonly store: ContentStore, private readonly options: TarOptions) {
-    const lookup = hostNames((name) => options.warn(`The ACL entry of ${display(name)} was given the id that this machine has for the name; tar --numeric-owner keeps ids.`));
+    const lookup = hostNames((name) => options.warn(`The ACL entry of ${display(name)} was given the id that this machine has for the name; tar --xattrs --xattrs-include='*' keeps ids.`));
     this.#attributes = { lookup, extraXattrs: options.extraXattrs ?? [] };
   }
 

@@ -2,11 +2,13 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from '@jest/globals';
+import { parseHex } from '../../../src/bytes/hex.js';
 import { decodeHead, encodeHead, type Head } from '../../../src/chunk/head.js';
 import { ThawfsError } from '../../../src/errors.js';
 import { decodeManifest, encodeManifest, type Manifest } from '../../../src/format/manifest.js';
 import { checkContainer } from '../../../src/image/check-container.js';
 import { openImage } from '../../../src/image/open.js';
+import { createPool } from '../../../src/image/pack.js';
 import { generateKey, loadPrivateKey } from '../../../src/trust/keys.js';
 import { compressible } from '../../helpers/codecs.js';
 import { packBytes } from '../../helpers/packed-image.js';
@@ -29,7 +31,13 @@ function codeOf(bytes: Uint8Array): Promise<string | undefined> {
     writeFileSync(path, bytes);
     try {
       await using image = await openImage(path, { trust: { keys: [], allowUnsigned: true, now: 0 } });
-      await checkContainer(image, path, { jobs: 1 });
+      const { index: { chunkSize }, verity: { salt } } = image.manifest;
+      const pool = createPool({ chunkSize, level: 3, salt: parseHex(salt, 'salt'), jobs: 1 });
+      try {
+        await checkContainer(image, { path, pool }, {});
+      } finally {
+        await pool.close();
+      }
       return undefined;
     } catch (error) {
       if (error instanceof ThawfsError) return error.code;

@@ -38,7 +38,7 @@ function ours(reader: Ext4Reader): SeenFile[] {
 }
 
 describe('second opinion', () => {
-  for (const options of ['-b 4096', '-b 1024 -O inline_data', '-t ext2', '-b 4096 -O ea_inode']) {
+  for (const options of ['-b 4096', '-b 1024 -O inline_data', '-t ext2', '-b 4096 -O ea_inode', '-b 4096 -O verity', '-b 4096 -O ^metadata_csum,verity']) {
     oracleTest(['mkfs.ext4'], `${options}: both readers agree, and the image is not written to`, () => withTempDir(async (temp) => {
       const source = join(temp, 'source');
       mkdirSync(source);
@@ -54,7 +54,13 @@ describe('second opinion', () => {
     }));
   }
 
-  for (const feature of ['verity', 'casefold', 'bigalloc', 'mmp']) {
+  oracleTest(['mkfs.ext4'], 'more directories than its memory would hold if each stayed open', () => withTempDir(async (temp) => {
+    for (let i = 0; i < 2000; i++) mkdirSync(join(temp, 'source', String(i)), { recursive: true });
+    makeImage(join(temp, 'image'), '-b 4096', join(temp, 'source'));
+    expect(await all(promised(memoryImage(readFileSync(join(temp, 'image')))))).toHaveLength(2002);
+  }));
+
+  for (const feature of ['casefold', 'bigalloc', 'mmp']) {
     oracleTest(['mkfs.ext4'], `${feature}: it does not open the image, and says so`, () => withTempDir(async (temp) => {
       makeImage(join(temp, 'image'), `-O ${feature}`, undefined, 32 << 20);
       await expect(all(promised(memoryImage(readFileSync(join(temp, 'image')))))).rejects.toThrow(expect.objectContaining({ code: 'FEATURE_UNSUPPORTED' }));

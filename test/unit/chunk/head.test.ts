@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { encodeHead, decodeHead, headSizeFor, rootPageSize, type Head } from '../../../src/chunk/head.js';
-import { chunkEntry, HEAD_MAX_SIZE, HEAD_SPARE_SIZE, headHeader, INDEX_PAGE_ENTRIES, pageEntry } from '../../../src/format/container.js';
+import { CHUNK_COUNT_MAX, chunkEntry, HEAD_MAX_SIZE, HEAD_SPARE_SIZE, headHeader, INDEX_PAGE_ENTRIES, pageEntry } from '../../../src/format/container.js';
 import { MANIFEST_MAX_SIZE } from '../../../src/format/manifest.js';
 
 const filled = (size: number, byte: number): Uint8Array => new Uint8Array(size).fill(byte);
@@ -95,6 +95,13 @@ describe('head size', () => {
     const most = headSizeFor(INDEX_PAGE_ENTRIES * INDEX_PAGE_ENTRIES);
     expect(most).toBe(HEAD_MAX_SIZE);
     expect(headHeader.size + MANIFEST_MAX_SIZE + INDEX_PAGE_ENTRIES * pageEntry.size).toBeLessThan(HEAD_MAX_SIZE - 8000);
+  });
+
+  test('refuses more chunks than the index frame can hold', () => {
+    const pages = Math.ceil(CHUNK_COUNT_MAX / INDEX_PAGE_ENTRIES);
+    expect(CHUNK_COUNT_MAX * chunkEntry.size + (pages + Math.ceil(pages / INDEX_PAGE_ENTRIES)) * pageEntry.size).toBeLessThan(2 ** 32);
+    expect(headSizeFor(CHUNK_COUNT_MAX)).toBeLessThanOrEqual(HEAD_MAX_SIZE);
+    expect(() => headSizeFor(CHUNK_COUNT_MAX + 1)).toThrow(expect.objectContaining({ code: 'LIMIT_EXCEEDED' }));
   });
 
   test('the root page lists chunks, or pages', () => {

@@ -131,7 +131,9 @@ describe.each([['here', inMemory], ['elsewhere', remotely]])('reading an image t
     const { file } = buildZeroImage(2 ** 17);
     const image = await open(file);
     await expect(image.run((view) => view.read(0, 2 ** 28 + 1))).rejects.toEqual(code('LIMIT_EXCEEDED'));
-    await expect(image.run((view) => { for (let at = 0; at < 2 ** 29; at += 65536) view.read(at, 1); })).rejects.toEqual(code('LIMIT_EXCEEDED'));
+    const walk = image.run((view) => { for (let at = 0; at < 2 ** 29; at += 65536) view.read(at, 1); });
+    // Of a local image nothing is held between turns: there is only one.
+    await (open === inMemory ? expect(walk).resolves.toBeUndefined() : expect(walk).rejects.toEqual(code('LIMIT_EXCEEDED')));
   });
 
   test('what a reader throws comes out as it is', async () => {

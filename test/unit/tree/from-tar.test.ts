@@ -119,6 +119,13 @@ describe('pax headers', () => {
     expect(nodes.get('minimal')!.xattrs).toEqual([]);
   });
 
+  test('ACLs: the attribute itself comes before the text, whose names another machine may not know', async () => {
+    const value = aclValue([[1, 6], [2, 4, 1000], [4, 4], [16, 4], [32, 4]]);
+    const records = pax({ 'SCHILY.acl.access': 'user::rw-,user:no-such-user-here:r--,group::r--,mask::r--,other::r--', 'SCHILY.xattr.system.posix_acl_access': Buffer.from(value).toString('latin1') });
+    const nodes = await nodesOf(archive(records, entry({ name: 'f' })));
+    expect(nodes.get('f')!.xattrs).toEqual([{ name: 'system.posix_acl_access', value: new Uint8Array(value) }]);
+  });
+
   test.each<[string, string, string]>([
     ['no length', 'path=x\n', 'BAD_FIELD'], ['a length too long', '99 path=x\n', 'BAD_FIELD'], ['a length too short', '5 path=x\n', 'BAD_FIELD'],
     ['no newline', '9 path=xy', 'BAD_FIELD'], ['no key', '5 =x\n', 'BAD_FIELD'], ['no sign', '7 path\n', 'BAD_FIELD'], ['length zero', '0 path=x\n', 'BAD_FIELD'],
