@@ -13,6 +13,7 @@ import type { Manifest } from '../format/manifest.js';
 import { checkContainer } from '../image/check-container.js';
 import type { Image } from '../image/image.js';
 import { openImage, type OpenOptions } from '../image/open.js';
+import { createPool } from '../image/pack.js';
 import type { FrameRun } from '../store/remote-store.js';
 import { Slots } from '../store/slots.js';
 import { formatSize } from '../units.js';
@@ -267,7 +268,13 @@ class Pull {
   private async check(file: ResumableFile): Promise<void> {
     const { signal, jobs = availableParallelism(), onProgress, trust } = this.options;
     await using written = await openImage(file.temporaryPath, { trust, ...(signal === undefined ? {} : { signal }) });
-    await checkContainer(written, file.temporaryPath, { jobs, signal, onProgress: (done, total) => { onProgress?.('check', done, total); } });
+    const { verity, index: { chunkSize }, codec: { level } } = written.manifest;
+    const pool = createPool({ chunkSize, level, salt: parseHex(verity.salt, 'manifest.verity.salt'), jobs, signal });
+    try {
+      await checkContainer(written, { path: file.temporaryPath, pool }, { signal, onProgress: (done, total) => { onProgress?.('check', done, total); } });
+    } finally {
+      await pool.close();
+    }
   }
 
   private resumable(error: unknown): unknown {
