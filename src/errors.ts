@@ -27,6 +27,7 @@ export const errorCodes = {
   ROOT_DIGEST_MISMATCH: 'integrity',
   BLOB_DIGEST_MISMATCH: 'integrity',
   STRUCTURE_INVALID: 'integrity',
+  WRONG_BASE: 'integrity',
   // The bytes are what was signed, but the policy says no.
   SIGNATURE_INVALID: 'trust',
   SIGNATURE_MISSING: 'trust',
@@ -47,6 +48,7 @@ export const errorCodes = {
   AUTH_REQUIRED: 'source',
   // This machine lacks room, a right or a device.
   NO_SPACE: 'resource',
+  FETCH_LIMIT_EXCEEDED: 'resource',
   IO_FAILED: 'resource',
   NOT_PERMITTED: 'resource',
   TOOL_MISSING: 'resource',

@@ -9,7 +9,7 @@ export const exitCodes = {
 /** What each status means, for people. */
 export const exitMeanings: readonly (readonly [status: number, meaning: string])[] = [
   [exitCodes.ok, 'done'],
-  [exitCodes.unexpected, 'unexpected failure: a defect of thawfs'],
+  [exitCodes.unexpected, 'unexpected failure: a defect of thawfs; of diff: there are differences'],
   [exitCodes.usage, 'wrong command, flag or argument'],
   [exitCodes.integrity, 'integrity or trust: bytes differ from what was signed, or the trust policy refuses'],
   [exitCodes.source, 'source or network: bytes could not be fetched, or changed while they were read'],

@@ -15,7 +15,7 @@ export async function start(argv: readonly string[], root: string): Promise<numb
   try {
     await run([...argv], root);
     await requireStdout();
-    return Number(process.exitCode ?? exitCodes.ok); // `thawfs run` sets the status of the program it ran
+    return Number(process.exitCode ?? exitCodes.ok); // `diff` and `run` have their own ways to succeed
   } catch (error) {
     if (error instanceof StdoutClosed) return exitCodes.ok; // `thawfs ls IMAGE / | head`: the reader has what it wanted.
     const failure = describeFailure(classify(error));

@@ -4,11 +4,18 @@ import { hasCode } from '../errors.js';
 import type { RangeSource } from '../source/range-source.js';
 import { Departure } from '../store/departure.js';
 
+/** Index pages that are at hand, by digest: equal parts of the indexes of several images. */
+export interface PageShelf {
+  find(digest: Uint8Array): Uint8Array | undefined;
+  /** @param page its digest was compared */
+  keep(digest: Uint8Array, page: Uint8Array): void;
+}
+
 export class Locator {
   /** Pages on their way, by file offset. */
   private readonly arriving = new Map<number, Promise<void>>();
 
-  constructor(private readonly index: IndexReader, private readonly source: RangeSource) {}
+  constructor(private readonly index: IndexReader, private readonly source: RangeSource, private readonly shelf?: PageShelf) {}
 
   /**
    * @param chunks chunk numbers
@@ -47,11 +54,22 @@ export class Locator {
   }
 
   private async fetchPage(place: PagePlace): Promise<void> {
+    const atHand = this.shelf?.find(place.digest);
+    if (atHand?.length === place.size) {
+      this.index.accept(place, atHand);
+      return;
+    }
     try {
-      this.index.accept(place, await this.source.read(place.offset, place.size));
+      await this.acceptFetched(place);
     } catch (error) {
       if (!hasCode(error, 'INDEX_DIGEST_MISMATCH')) throw error;
-      this.index.accept(place, await this.source.read(place.offset, place.size)); // damaged on the way, perhaps
+      await this.acceptFetched(place); // damaged on the way, perhaps
     }
+  }
+
+  private async acceptFetched(place: PagePlace): Promise<void> {
+    const page = await this.source.read(place.offset, place.size);
+    this.index.accept(place, page);
+    this.shelf?.keep(place.digest, page);
   }
 }

@@ -16,13 +16,15 @@ import { RemoteStore } from '../store/remote-store.js';
 import { SingleFlightStore } from '../store/single-flight.js';
 import { requireTrust, type TrustPolicy } from '../trust/policy.js';
 import { Image, type ImageStatistics } from './image.js';
-import { Locator } from './locator.js';
+import { Locator, type PageShelf } from './locator.js';
 
 export interface OpenOptions extends SourceOptions {
   /** Whose images are accepted; required, because reading what anybody made is a decision. */
   readonly trust: TrustPolicy;
   /** Bytes of chunks kept in memory. Default 64 MiB. */
   readonly cacheBytes?: number;
+  /** Where index pages may be at hand, for those who open several images; default nowhere. */
+  readonly pages?: PageShelf;
 }
 
 /**
@@ -52,7 +54,7 @@ export async function openImage(location: string, options: OpenOptions): Promise
  * @param statistics the image counts on in it
  */
 export async function openImageFrom(
-  { source, opening }: OpenedSource, options: Pick<OpenOptions, 'trust' | 'cacheBytes'>, statistics: ImageStatistics = { requests: 0, bytesFetched: 0, chunksDecoded: 0, chunksRefetched: 0 },
+  { source, opening }: OpenedSource, options: Pick<OpenOptions, 'trust' | 'cacheBytes' | 'pages'>, statistics: ImageStatistics = { requests: 0, bytesFetched: 0, chunksDecoded: 0, chunksRefetched: 0 },
 ): Promise<Image> {
   try {
     return assemble(source, opening, options, statistics);
@@ -62,7 +64,7 @@ export async function openImageFrom(
   }
 }
 
-function assemble(source: RangeSource, opening: Uint8Array, { trust: policy, cacheBytes = DEFAULT_CACHE_SIZE }: Pick<OpenOptions, 'trust' | 'cacheBytes'>, statistics: ImageStatistics): Image {
+function assemble(source: RangeSource, opening: Uint8Array, { trust: policy, cacheBytes = DEFAULT_CACHE_SIZE, pages }: Pick<OpenOptions, 'trust' | 'cacheBytes' | 'pages'>, statistics: ImageStatistics): Image {
   const head = decodeHead(opening);
   const signatures = head.signatures === undefined ? [] : decodeSignatures(head.signatures);
   const trust = requireTrust({ manifestBytes: head.manifest, signatures, policy });
@@ -83,7 +85,7 @@ function assemble(source: RangeSource, opening: Uint8Array, { trust: policy, cac
   };
   const chunks = new SingleFlightStore(new RemoteStore(source, decode, () => { statistics.chunksRefetched++; }));
   return new Image({
-    head, headBytes: opening.subarray(0, head.headSize), manifest, trust, source, chunks, decode, statistics, memory: new MemoryStore(chunks, cacheBytes), locator: new Locator(index, source),
+    head, headBytes: opening.subarray(0, head.headSize), manifest, trust, source, chunks, decode, statistics, memory: new MemoryStore(chunks, cacheBytes), locator: new Locator(index, source, pages),
   });
 }
 

@@ -18,22 +18,22 @@ const uuid = '00000000-0000-4000-8000-000000000000';
  * @param fileSystem a multiple of 4096 bytes; any bytes
  * @returns the file
  */
-export function packBytes(fileSystem: Uint8Array, key: SigningKey, { chunkSize = 16384, salt = new Uint8Array(0) } = {}): Promise<Buffer> {
+export function packBytes(fileSystem: Uint8Array, key: SigningKey, { chunkSize = 16384, salt = new Uint8Array(0), level = 3 } = {}): Promise<Buffer> {
   return withTempDir(async (directory) => {
     const path = join(directory, 'image');
     const file = openSync(path, 'w');
-    const pool = createPool({ chunkSize, level: 3, salt, jobs: 1 });
+    const pool = createPool({ chunkSize, level, salt, jobs: 1 });
     try {
       const fileSystemSize = fileSystem.length;
       const packed = await packImage({
-        image: bytesContent(fileSystem), fileSystemSize, uuid: parseUuid(uuid, 'test'), salt, chunkSize, level: 3, pool, file, headSize: headSizeFor(Math.ceil(fileSystemSize / chunkSize) + 2, 1000),
+        image: bytesContent(fileSystem), fileSystemSize, uuid: parseUuid(uuid, 'test'), salt, chunkSize, level, pool, file, headSize: headSizeFor(Math.ceil(fileSystemSize / chunkSize) + 2, 1000),
       });
       const manifest: Manifest = {
         formatVersion: 1, name: 'packed', sequence: 1, uuid,
         raw: { size: packed.rawSize, fileSystem: 'ext4', fileSystemSize },
         verity: { algorithm: 'sha256', blockSize: 4096, salt: toHex(salt), dataBlocks: packed.dataBlocks, hashOffset: packed.hashOffset, rootHash: toHex(packed.rootHash) },
         index: { chunkSize, chunkCount: packed.chunkCount, rootDigest: toHex(packed.rootDigest) },
-        codec: { name: 'zstd', level: 3, implementation: packed.codec }, provenance: {},
+        codec: { name: 'zstd', level, implementation: packed.codec }, provenance: {},
       };
       const bytes = encodeManifest(manifest);
       const { rootPage, headSize, indexOffset } = packed;

@@ -1,0 +1,121 @@
+/**
+ * What a file holds, as a digest over the leaf digests of its blocks. An image has these leaves in its hash tree, so equal contents are
+ * found without reading any content: 32 bytes for each block are enough.
+ */
+import { createHash, type Hash } from 'node:crypto';
+import { hashTreeLevels, type Manifest } from '../format/manifest.js';
+import { DIGEST_SIZE, hashLeaves } from '../hash/sha256.js';
+import { contentWindows } from '../image/content-reader.js';
+import type { Image } from '../image/image.js';
+import type { Content, Piece } from '../model/content.js';
+import type { ReadOptions } from '../source/range-source.js';
+import { BLOCK_SIZE, MiB } from '../units.js';
+
+/** Gives contents keys: equal keys of one salt, equal contents. */
+export interface ContentKeys {
+  keyOf(content: Content, options: ReadOptions): Promise<string>;
+}
+
+/** @param salt of the leaves; keys are compared only among those of one salt */
+export function keysOfImage(image: Image, salt: Uint8Array): ContentKeys {
+  return Buffer.from(salt).toString('hex') === image.manifest.verity.salt ? new LeafKeys(image, salt) : new ReadKeys(salt, (piece, at, length, options) => image.read(piece.sourceOffset + at, length, options));
+}
+
+/** Of a source on this machine, which is read. */
+export function keysOfSource(salt: Uint8Array): ContentKeys {
+  return {
+    keyOf: (content, { signal }) => {
+      const key = new Key(content.size, salt);
+      for (const { offset, bytes } of contentWindows(content)) {
+        signal?.throwIfAborted();
+        key.addBytes(offset, bytes);
+      }
+      return Promise.resolve(key.finish());
+    },
+  };
+}
+
+/** Leaves in the order of the file; what is left out is zero blocks. */
+class Key {
+  private readonly hash: Hash = createHash('sha256');
+  private blocks = 0;
+  private readonly zeroLeaf = new Uint8Array(DIGEST_SIZE);
+
+  constructor(private readonly size: number, private readonly salt: Uint8Array) {
+    hashLeaves(new Uint8Array(BLOCK_SIZE), salt, this.zeroLeaf);
+  }
+
+  /** @param offset a multiple of 4096 */
+  addBytes(offset: number, bytes: Uint8Array): void {
+    const leaves = new Uint8Array(Math.ceil(bytes.length / BLOCK_SIZE) * DIGEST_SIZE);
+    hashLeaves(bytes, this.salt, leaves);
+    this.addLeaves(offset, leaves);
+  }
+
+  addLeaves(offset: number, leaves: Uint8Array): void {
+    this.skipTo(offset / BLOCK_SIZE);
+    this.hash.update(leaves);
+    this.blocks += leaves.length / DIGEST_SIZE;
+  }
+
+  finish(): string {
+    this.skipTo(Math.ceil(this.size / BLOCK_SIZE));
+    return `${this.size}.${this.hash.digest('hex')}`;
+  }
+
+  private skipTo(block: number): void {
+    for (; this.blocks < block; this.blocks++) this.hash.update(this.zeroLeaf);
+  }
+}
+
+/** Leaves from the lowest level of the image's hash tree. */
+class LeafKeys implements ContentKeys {
+  private readonly start: number;
+
+  constructor(private readonly image: Image, private readonly salt: Uint8Array) {
+    this.start = lowestLevelOffset(image.manifest);
+  }
+
+  async keyOf({ size, pieces }: Content, options: ReadOptions): Promise<string> {
+    const key = new Key(size, this.salt);
+    for (const piece of pieces) {
+      if (piece.source instanceof Uint8Array) key.addBytes(piece.offset, piece.source.subarray(piece.sourceOffset, piece.sourceOffset + piece.length));
+      else await this.addPiece(key, piece, options);
+    }
+    return key.finish();
+  }
+
+  private async addPiece(key: Key, { offset, length, sourceOffset }: Piece, options: ReadOptions): Promise<void> {
+    const blocks = Math.ceil(length / BLOCK_SIZE);
+    const perRead = MiB / DIGEST_SIZE;
+    for (let done = 0; done < blocks; done += perRead) {
+      const count = Math.min(perRead, blocks - done);
+      key.addLeaves(offset + done * BLOCK_SIZE, await this.image.read(this.start + (sourceOffset / BLOCK_SIZE + done) * DIGEST_SIZE, count * DIGEST_SIZE, options));
+    }
+  }
+}
+
+type ReadPiece = (piece: Piece, at: number, length: number, options: ReadOptions) => Promise<Uint8Array>;
+
+/** By reading everything: for an image whose leaves have another salt. */
+class ReadKeys implements ContentKeys {
+  constructor(private readonly salt: Uint8Array, private readonly read: ReadPiece) {}
+
+  async keyOf({ size, pieces }: Content, options: ReadOptions): Promise<string> {
+    const key = new Key(size, this.salt);
+    for (const piece of pieces) {
+      for (let at = 0; at < piece.length; at += MiB) {
+        const length = Math.min(MiB, piece.length - at);
+        const { source, sourceOffset } = piece;
+        key.addBytes(piece.offset + at, source instanceof Uint8Array ? source.subarray(sourceOffset + at, sourceOffset + at + length) : await this.read(piece, at, length, options));
+      }
+    }
+    return key.finish();
+  }
+}
+
+/** @returns the byte offset in the raw image of the leaf of block 0 */
+function lowestLevelOffset({ verity }: Manifest): number {
+  const above = hashTreeLevels(verity.dataBlocks).slice(0, -1).reduce((sum, blocks) => sum + blocks, 0);
+  return verity.hashOffset + BLOCK_SIZE * (1 + above);
+}

@@ -1,0 +1,33 @@
+/** What a user compares: an image, or something that an image can be built from. */
+import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { HEAD_MAGIC, headHeader } from '../format/container.js';
+
+const MAGIC_OFFSET = headHeader.offsetOf('magic');
+
+/** @returns whether it is an image file or a URL; what is not there is taken for an image, whose opening says so */
+export function isImage(location: string): boolean {
+  if (/^https?:|^file:/i.test(location)) return true;
+  if (location === '-' || /^(?:oci|docker-archive|dump):/.test(location)) return false;
+  try {
+    if (!statSync(location).isFile()) return false;
+    return hasMagic(location);
+  } catch {
+    return true;
+  }
+}
+
+function hasMagic(path: string): boolean {
+  const fd = openSync(path, 'r');
+  try {
+    const start = Buffer.alloc(HEAD_MAGIC.length);
+    readSync(fd, start, 0, start.length, MAGIC_OFFSET);
+    return start.equals(HEAD_MAGIC);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** @returns a source as messages name it */
+export function describeSide(location: string): string {
+  return location === '-' ? 'standard input' : location;
+}

@@ -1,0 +1,118 @@
+/** Images built from trees that differ in known ways: what diff says, what it costs to know, and that the shares of the cost add up. */
+import { spawnSync } from 'node:child_process';
+import { chmodSync, linkSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { buildImage } from '../../../src/image/build.js';
+import { diffTrees, type DiffReport } from '../../../src/update/diff.js';
+import { pullImage } from '../../../src/update/pull.js';
+import { noise } from '../../helpers/make-tree.js';
+import { withRangeServer } from '../../helpers/range-server.js';
+
+const trust = { keys: [], allowUnsigned: true, now: 0 };
+let folder: string;
+const at = (name: string): string => join(folder, name);
+const diff = (before: string, after: string): Promise<DiffReport> => diffTrees(at(before), at(after), { trust });
+const build = (tree: string, image: string, more: { salt?: Uint8Array; inlineData?: boolean; fsVerity?: boolean } = {}): Promise<unknown> => buildImage({ source: at(tree), output: at(image), chunkSize: 16384, ...more });
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'thawfs-diff-'));
+  mkdirSync(at('old/sub/deep'), { recursive: true });
+  for (let i = 0; i < 20; i++) writeFileSync(at(`old/sub/same-${i}`), noise(30_000, i + 1));
+  for (const name of ['changed', 'grown', 'sub/moved', 'sub/gone', 'mode', 'touched', 'sub/deep/twin-1', 'linked']) writeFileSync(at(`old/${name}`), noise(20_000, name.length));
+  writeFileSync(at('old/empty-old'), '');
+  symlinkSync('changed', at('old/link'));
+  spawnSync('cp', ['-a', at('old'), at('new')]); // cpSync cuts times to milliseconds
+  const bytes = noise(20_000, 'changed'.length);
+  bytes[12_345]! ^= 1;
+  writeFileSync(at('new/changed'), bytes);
+  writeFileSync(at('new/grown'), noise(20_001, 5));
+  renameSync(at('new/sub/moved'), at('new/sub/deep/arrived'));
+  rmSync(at('new/sub/gone'));
+  chmodSync(at('new/mode'), 0o600);
+  utimesSync(at('new/touched'), 1, 1);
+  rmSync(at('new/linked'));
+  linkSync(at('new/mode'), at('new/linked'));
+  rmSync(at('new/link'));
+  symlinkSync('grown', at('new/link'));
+  renameSync(at('new/empty-old'), at('new/empty-new'));
+  writeFileSync(at('new/fresh'), noise(70_000, 77));
+  for (const tree of ['old', 'new']) for (const name of ['', 'sub', 'sub/deep', 'changed', 'grown', 'linked']) utimesSync(at(`${tree}/${name}`), 5, 5);
+  spawnSync('touch', ['-h', '-d', '@5', at('old/link'), at('new/link')]);
+  for (const tree of ['old', 'new']) await build(tree, `${tree}.img.zst`);
+});
+afterAll(() => { rmSync(folder, { recursive: true, force: true }); });
+
+const expected = [
+  ['changed', '/changed', ['content']],
+  ['added', '/empty-new', []],
+  ['removed', '/empty-old', []],
+  ['added', '/fresh', []],
+  ['changed', '/grown', ['content']],
+  ['changed', '/link', ['target']],
+  ['changed', '/linked', ['content', 'permissions']],
+  ['metadata', '/mode', ['permissions', 'mtime', 'links']],
+  ['moved', '/sub/deep/arrived', []],
+  ['removed', '/sub/gone', []],
+  ['metadata', '/touched', ['mtime']],
+];
+const seen = ({ changes }: DiffReport): unknown[] => changes.map(({ change, path, fields }) => [change, path, fields]);
+
+describe('diff', () => {
+  test('between images: every kind of change, and nothing else', async () => {
+    const report = await diff('old.img.zst', 'new.img.zst');
+    // mode and linked are one file now, of which linked is the first name; its time was set last.
+    expect(seen(report)).toEqual(expected);
+    expect(report.changes.find(({ change }) => change === 'moved')).toMatchObject({ from: '/sub/moved' });
+    expect(report.counts).toEqual({ added: 2, removed: 2, changed: 4, moved: 1, metadata: 2 });
+  });
+
+  test('the same with other salts, inline data or fs-verity on one side, and with a tree or a tar in the place of an image', async () => {
+    await build('new', 'salted.img.zst', { salt: Uint8Array.of(1, 2, 3) });
+    await build('new', 'inline.img.zst', { inlineData: true });
+    await build('new', 'verity.img.zst', { fsVerity: true });
+    spawnSync('tar', ['--format=posix', '-cf', at('new.tar'), '-C', at('new'), '.']);
+    for (const after of ['salted.img.zst', 'inline.img.zst', 'verity.img.zst', 'new', 'new.tar']) {
+      expect([after, seen(await diff('old.img.zst', after))]).toEqual([after, expected]);
+      expect([after, (await diff('new.img.zst', after)).equal]).toEqual([after, true]);
+    }
+    expect(seen(await diff('old', 'new.img.zst'))).toEqual(expected);
+  });
+
+  test('equal images are equal, whatever their chunks', async () => {
+    await buildImage({ source: at('old'), output: at('large-chunks.img.zst'), chunkSize: 1 << 20, level: 1 });
+    expect((await diff('old.img.zst', 'old.img.zst'))).toMatchObject({ equal: true, changes: [], fetch: { total: 0 } });
+    expect(await diff('old.img.zst', 'large-chunks.img.zst')).toMatchObject({ equal: true, changes: [] });
+  });
+
+  test('the cost is that of pull, and its shares add up', async () => {
+    const { fetch, changes, directories } = await diff('old.img.zst', 'new.img.zst');
+    const { cost } = await pullImage(at('new.img.zst'), at('pulled'), { trust, seeds: [at('old.img.zst')], dryRun: true });
+    const { total, changed, relocated, metadata } = fetch!;
+    expect(total).toBe(changed + relocated + metadata);
+    expect(total + cost.seeded + cost.repeated).toBeLessThan(cost.fileSize);
+    expect(Math.abs(cost.fetch - total)).toBeLessThan(cost.requests * 4096); // gaps that are fetched along
+    expect(directories[0]).toEqual({ path: '/', download: changed + relocated });
+    const fresh = changes.find(({ path }) => path === '/fresh')!;
+    expect(fresh.download).toBeGreaterThan(70_000);
+    expect(fresh.download).toBeLessThan(90_000);
+    expect(changes.filter(({ change }) => change !== 'removed').reduce((sum, { download }) => sum + download, 0)).toBeLessThanOrEqual(changed + relocated);
+  });
+
+  test('of URLs only index, metadata and hash tree are fetched', async () => {
+    const image = readFileSync(at('new.img.zst'));
+    await withRangeServer(image, {}, async (server) => {
+      const report = await diffTrees(at('old.img.zst'), server.url, { trust });
+      expect(seen(report)).toEqual(expected);
+      expect(server.bytesSent).toBeLessThan(image.length / 3);
+      expect(server.seen.length).toBeLessThan(12);
+    });
+  });
+
+  test('what is no image, or not there, is called so', async () => {
+    writeFileSync(at('garbage'), noise(1000, 3));
+    await expect(diff('old.img.zst', 'garbage')).rejects.toEqual(expect.objectContaining({ kind: 'format' }));
+    await expect(diff('old.img.zst', 'nowhere')).rejects.toEqual(expect.objectContaining({ code: 'PATH_MISSING' }));
+  });
+});

@@ -1,0 +1,186 @@
+/** Pulling from a web server that counts its bytes: what is fetched, what is written, what is refused. */
+import { existsSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import { decodeHead } from '../../../src/chunk/head.js';
+import { generateKey, loadPrivateKey, loadTrustedKeys, type SigningKey } from '../../../src/trust/keys.js';
+import type { TrustPolicy } from '../../../src/trust/policy.js';
+import { pullImage, type PullCost, type PullOptions, type PullReport } from '../../../src/update/pull.js';
+import { noise } from '../../helpers/make-tree.js';
+import { packBytes } from '../../helpers/packed-image.js';
+import { withRangeServer, type RangeServer, type RangeServerOptions } from '../../helpers/range-server.js';
+import { withTempDir } from '../../helpers/temp-dir.js';
+
+const CHUNK = 16384;
+let key: SigningKey;
+let trust: TrustPolicy;
+let oldRaw: Buffer;
+let oldImage: Buffer;
+let newImage: Buffer;
+
+/** 40 chunks of noise, one of them three times, and zeros. */
+function content(): Buffer {
+  const bytes = Buffer.alloc(48 * CHUNK);
+  for (let i = 0; i < 40; i++) bytes.set(noise(CHUNK, 100 + i), i * CHUNK);
+  for (const i of [41, 43]) bytes.set(noise(CHUNK, 103), i * CHUNK);
+  return bytes;
+}
+
+beforeAll(async () => {
+  const pair = generateKey('ed25519');
+  key = loadPrivateKey(pair.privatePem);
+  trust = { keys: loadTrustedKeys([pair.publicPem], 'test'), now: 0 };
+  oldRaw = content();
+  oldImage = await packBytes(oldRaw, key);
+  const changed = Buffer.from(oldRaw);
+  changed.set(noise(3 * CHUNK, 7), 10 * CHUNK); // three chunks replaced
+  newImage = await packBytes(changed, key);
+});
+
+interface Setting { readonly server: RangeServer; readonly path: (name: string) => string; readonly pull: (options?: Partial<PullOptions>) => Promise<PullReport> }
+
+const code = (value: string): unknown => expect.objectContaining({ code: value });
+
+function setting(body: (setting: Setting) => Promise<void>, served = newImage, options: RangeServerOptions = {}): Promise<void> {
+  return withTempDir((folder) => withRangeServer(served, options, async (server) => {
+    const path = (name: string): string => join(folder, name);
+    writeFileSync(path('old'), oldImage);
+    await body({ server, path, pull: (more = {}) => pullImage(server.url, path('new'), { trust, ...more }) });
+  }));
+}
+
+describe('pull', () => {
+  test('without seeds: everything, each frame once, bit for bit', () => setting(async ({ server, path, pull }) => {
+    const { cost, fetched } = await pull();
+    expect(readFileSync(path('new')).equals(newImage)).toBe(true);
+    expect(cost).toMatchObject({ seeded: 0, kept: 0, fileSize: newImage.length });
+    expect(cost.repeated).toBeGreaterThan(2 * CHUNK); // the two copies of a chunk of noise
+    expect(fetched).toBe(cost.opened + cost.fetch);
+    expect(server.bytesSent).toBe(fetched);
+    expect(readdirSync(path('.')).sort()).toEqual(['new', 'old']);
+  }));
+
+  test('with a seed: what changed, and what was announced is what comes', () => setting(async ({ server, path, pull }) => {
+    let announced: PullCost | undefined;
+    let before = 0;
+    await pull({ seeds: [path('old')], onPlan: (cost) => { announced = cost; before = server.bytesSent; } });
+    expect(readFileSync(path('new')).equals(newImage)).toBe(true);
+    expect(announced!.fetch).toBe(server.bytesSent - before);
+    expect(announced!.fetch).toBeGreaterThan(3 * CHUNK);
+    expect(announced!.fetch).toBeLessThan(6 * CHUNK); // three chunks of data, and those with the hash tree
+  }));
+
+  test('what stands in the place of the output is a seed', () => setting(async ({ path, pull }) => {
+    writeFileSync(path('new'), oldImage);
+    expect((await pull()).cost.fetch).toBeLessThan(6 * CHUNK);
+    expect(readFileSync(path('new')).equals(newImage)).toBe(true);
+    expect((await pull()).cost.fetch).toBe(0);
+  }));
+
+  test('a damaged seed costs its chunk, not the result', () => setting(async ({ path, pull }) => {
+    const damaged = Buffer.from(oldImage);
+    damaged[decodeHead(oldImage).headSize + 20 * CHUNK]! ^= 1;
+    writeFileSync(path('old'), damaged);
+    const { cost, fetched } = await pull({ seeds: [path('old')] });
+    expect(readFileSync(path('new')).equals(newImage)).toBe(true);
+    expect(fetched - cost.opened - cost.fetch).toBeGreaterThan(CHUNK - 1);
+  }));
+
+  test('a seed of another level is named and left alone', () => setting(async ({ path, pull }) => {
+    writeFileSync(path('old'), await packBytes(oldRaw, key, { level: 1 }));
+    const { cost } = await pull({ seeds: [path('old')] });
+    expect(cost).toMatchObject({ seeded: 0, foreignSeeds: [path('old')] });
+    expect(readFileSync(path('new')).equals(newImage)).toBe(true);
+  }));
+
+  test('max-bytes refuses before anything is written', () => setting(async ({ path, pull }) => {
+    await expect(pull({ maxBytes: 100_000 })).rejects.toEqual(code('FETCH_LIMIT_EXCEEDED'));
+    expect(readdirSync(path('.'))).toEqual(['old']);
+    await pull({ maxBytes: 100_000, seeds: [path('old')] });
+  }));
+
+  test('dry run: says the cost, writes nothing', () => setting(async ({ path, pull }) => {
+    expect(await pull({ dryRun: true })).toMatchObject({ complete: false });
+    expect(readdirSync(path('.'))).toEqual(['old']);
+  }));
+
+  test('the trust policy comes first', () => setting(async ({ path, pull }) => {
+    const other = generateKey('ed25519');
+    await expect(pull({ trust: { keys: loadTrustedKeys([other.publicPem], 'test'), now: 0 } })).rejects.toEqual(code('KEY_UNTRUSTED'));
+    await expect(pull({ trust: { ...trust, minimumSequence: 2 } })).rejects.toEqual(code('SEQUENCE_ROLLBACK'));
+    expect(readdirSync(path('.'))).toEqual(['old']);
+  }));
+});
+
+describe('a run that ends early', () => {
+  const interrupted = async ({ path, pull }: Setting): Promise<Buffer> => {
+    const stop = new AbortController();
+    const ending = pull({ signal: stop.signal, onProgress: (_, done, total) => { if (done > total / 2) stop.abort(new Error('enough')); } });
+    await expect(ending).rejects.toThrow('enough');
+    expect(existsSync(path('new'))).toBe(false);
+    return readFileSync(path('.new.pull'));
+  };
+
+  test('goes on from there', () => setting(async (at) => {
+    await interrupted(at);
+    const { cost } = await at.pull();
+    expect(cost.kept).toBeGreaterThan(newImage.length / 3);
+    expect(cost.kept + cost.fetch + cost.repeated).toBe(decodeHead(newImage).indexOffset - decodeHead(newImage).headSize);
+    expect(readFileSync(at.path('new')).equals(newImage)).toBe(true);
+    expect(existsSync(at.path('.new.pull'))).toBe(false);
+  }));
+
+  test('whatever it left: torn, damaged, cut off, of another image, too long', () => setting(async (at) => {
+    const left = await interrupted(at);
+    const { headSize } = decodeHead(newImage);
+    const damaged = Buffer.from(left);
+    damaged.fill(0x55, headSize + CHUNK / 2, headSize + 3 * CHUNK);
+    const remains = [damaged, left.subarray(0, headSize + 5 * CHUNK + 77), left.subarray(0, 10), Buffer.alloc(0), oldImage, Buffer.concat([newImage, Buffer.alloc(999_999)]), noise(50_000, 1)];
+    for (const remain of remains) {
+      writeFileSync(at.path('.new.pull'), remain);
+      await at.pull();
+      expect(readFileSync(at.path('new')).equals(newImage)).toBe(true);
+      truncateSync(at.path('new'), 0); // no seed for the next one
+    }
+  }));
+
+  test('a server that breaks off in the middle: the error says that it goes on', async () => {
+    let broken = true;
+    await setting(async ({ path, pull }) => {
+      await expect(pull({ retry: { attempts: 1 } })).rejects.toEqual(expect.objectContaining({ suggestions: [expect.stringContaining('again')] }));
+      broken = false;
+      await pull();
+      expect(statSync(path('new')).size).toBe(newImage.length);
+    }, newImage, { interfere: (_, response, __, count) => {
+      if (!broken || count < 2) return false;
+      response.destroy();
+      return true;
+    } });
+  });
+});
+
+describe('a server that lies', () => {
+  test('once: the chunk is fetched again; always: the file does not appear', async () => {
+    for (const times of [1, 1000]) {
+      let lies = 0;
+      await setting(async ({ path, pull }) => {
+        const pulled = pull();
+        if (times === 1) {
+          await pulled;
+          expect(readFileSync(path('new')).equals(newImage)).toBe(true);
+        } else {
+          await expect(pulled).rejects.toEqual(code('CHUNK_DIGEST_MISMATCH'));
+          expect(existsSync(path('new'))).toBe(false);
+        }
+      }, newImage, { interfere: (request, response, server, count) => {
+        if (count < 2 || lies >= times) return false;
+        lies++;
+        const { status, headers, body } = server.answer(request.headers.range);
+        const bad = Buffer.from(body);
+        bad[100]! ^= 1;
+        response.writeHead(status, headers).end(bad);
+        return true;
+      } });
+    }
+  });
+});
