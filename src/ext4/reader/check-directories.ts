@@ -22,6 +22,7 @@ export function checkDirectories(pass: Pass): { directories: number; names: numb
     directories++;
     const inode = pass.reader.inode(next.number);
     const known = new Set<ByteString>();
+    const subdirectories: number[] = [];
     for (const entry of isIndexed(pass.volume, inode) ? indexedEntries(pass, inode) : readEntries(pass.volume, inode)) {
       checkEntry(pass, next.number, entry, known);
       if (entry.name === '..' && entry.inode !== next.parent) {
@@ -32,8 +33,10 @@ export function checkDirectories(pass: Pass): { directories: number; names: numb
       if (pass.census.kindOf(entry.inode) !== 'directory') continue;
       if (seen.has(entry.inode)) throw invalid(`inode ${entry.inode}`, 'is a directory with two names', { inode: entry.inode });
       seen.add(entry.inode);
-      pending.push({ number: entry.inode, parent: next.number });
+      subdirectories.push(entry.inode);
     }
+    // Lowest number first: that is how they mostly lie, while an indexed directory names them in no order at all.
+    for (const number of subdirectories.sort((a, b) => b - a)) pending.push({ number, parent: next.number });
   }
   return { directories, names };
 }
