@@ -65,7 +65,7 @@ export interface BuildReport {
 
 /**
  * Builds an image. Reads the source once for its names and attributes and once for its contents; both passes see the same
- * tree or the build fails with SOURCE_CHANGED. Memory: about 600 bytes a file, and 150 MiB.
+ * tree or the build fails with SOURCE_CHANGED. Memory: about 900 bytes a file, and 150 MiB.
  *
  * @returns when the image has its final name; on any failure nothing has it
  * @throws BAD_ARGUMENT, PATH_MISSING, NOT_PERMITTED, SOURCE_CHANGED, NO_SPACE, LIMIT_EXCEEDED; FEATURE_UNSUPPORTED for sources of a
