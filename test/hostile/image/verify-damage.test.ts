@@ -41,7 +41,7 @@ test('cut at 200 places', async () => {
     const length = Math.floor(image.length * i / 200);
     expect([length, await verdict(image.subarray(0, length))]).toEqual([length, 'TRUNCATED']);
   }
-}, 60_000);
+}, 180_000);
 
 test('bytes behind its end', async () => {
   expect(await verdict(Buffer.concat([image, Buffer.alloc(1)]))).toBeDefined();
@@ -49,6 +49,7 @@ test('bytes behind its end', async () => {
 
 test('200 flipped bits', async () => {
   const random = noise(800, 3);
+  const memoryBefore = process.memoryUsage().rss; // other suites ran in this process
   let passed = 0;
   for (let i = 0; i < 200; i++) {
     const bit = random.readUInt32LE(i * 4) % (image.length * 8);
@@ -57,5 +58,5 @@ test('200 flipped bits', async () => {
     image[bit >> 3]! ^= 1 << (bit & 7);
   }
   expect(passed).toBeLessThanOrEqual(2); // A few bits of a zstd frame mean nothing (RFC 8878 section 3.1.1.1.1): its content is still the same.
-  expect(process.memoryUsage().rss).toBeLessThan(512 * 2 ** 20);
-}, 60_000);
+  expect(process.memoryUsage().rss - memoryBefore).toBeLessThan(512 * 2 ** 20);
+}, 180_000);
