@@ -71,6 +71,12 @@ export class ArchiveReader {
     }
   }
 
+  /** @returns whether the archive has no further byte */
+  async ended(): Promise<boolean> {
+    if (this.#end === this.#start) await this.#more(1);
+    return this.#end === this.#start;
+  }
+
   /** Reads to the end, so that what decompresses checks its sums. @returns whether all of it was zero */
   async drain(): Promise<boolean> {
     let zero = true;

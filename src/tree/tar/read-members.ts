@@ -36,7 +36,7 @@ export interface ContentStore {
 export interface TarOptions {
   /** Full names of extended attributes kept beside the portable ones; default none. */
   readonly extraXattrs?: readonly ByteString[];
-  /** Accept an archive that just stops after a member. Only where something else vouches for its length; default false. */
+  /** Accept an archive that just stops after a member, its padding left out too, as umoci leaves layers. Only where something else vouches for its length; default false. */
   readonly endOptional?: boolean;
   /** Receives what the user should know, each sentence once. */
   readonly warn: (warning: string) => void;
@@ -192,8 +192,11 @@ class MemberReader {
 
   /** Passes over `length` bytes and the padding after them. @param read bytes of the same member that were read before */
   async #skip(length: number, read = 0): Promise<void> {
+    const ignore = (): void => undefined;
+    await this.reader.pass(length, 0, ignore);
+    if (this.options.endOptional === true && await this.reader.ended()) return;
     const total = read + length;
-    await this.reader.pass(roundUp(total, TAR_BLOCK_SIZE) - read, 0, () => undefined);
+    await this.reader.pass(roundUp(total, TAR_BLOCK_SIZE) - total, 0, ignore);
   }
 }
 

@@ -67,6 +67,14 @@ describe('layers', () => {
     expect(listing(root)).toEqual(['abs', 'etc', 'etc/passwd=3', 'lib', 'usr', 'usr/lib', 'usr/lib/new=2']);
   }));
 
+  oracleTest(needs, 'a layer that ends with the last byte of its last file, as umoci writes it', () => withTempDir(async (directory) => {
+    const layer = layerOf(`${directory}/layer`, 'echo -n 1 > a; echo -n last > b', ['./a', './b']);
+    const end = layer.lastIndexOf('last') + 'last'.length;
+    expect(listing(await flatten(directory, [layer.subarray(0, end)]))).toEqual(['a=1', 'b=last']);
+    await expect(flatten(directory, [layer.subarray(0, end - 1)])).rejects.toMatchObject({ code: 'TRUNCATED' });
+    await expect(flatten(directory, [layer.subarray(0, end + 1)])).rejects.toMatchObject({ code: 'TRUNCATED' });
+  }));
+
   for (const wicked of ['.wh..', '.wh...', '.wh.']) {
     oracleTest(needs, `the whiteout "${wicked}" is refused`, () => withTempDir(async (directory) => {
       await expect(flatten(directory, ['echo 1 > a', `mkdir d; touch d/${wicked}`])).rejects.toMatchObject({ code: 'BAD_FIELD' });
