@@ -1,6 +1,7 @@
 /**
- * `npm run demo`: a signed image of a real tree of this machine, checked, looked into, read over HTTP and mounted by the kernel.
- * Runs as anybody; only the mount needs root. Everything it makes is in one temporary folder, which is removed.
+ * `npm run demo`: a signed image of a real tree of this machine, checked, looked into, mounted from a web server before it is downloaded,
+ * and given to the kernel. Runs as anybody; what needs root or /dev/fuse is left out with the reason. Everything it makes is in one
+ * temporary folder, which is removed.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, lstatSync, mkdirSync, mkdtempSync, openSync, readdirSync, readSync, rmSync, statSync } from 'node:fs';
@@ -70,12 +71,17 @@ function headline(text: string): void {
   console.log(`\n${process.stdout.isTTY ? `\x1b[1m${text}\x1b[22m` : text}`);
 }
 
-/** Runs a command for all to see. @returns seconds */
-async function show(command: string, args: readonly string[]): Promise<number> {
+/** Runs a command for all to see. @returns its exit status */
+async function attempt(command: string, args: readonly string[]): Promise<number | null> {
   console.log(`$ ${[command === process.execPath ? 'thawfs' : command, ...args.filter((arg) => arg !== program)].join(' ')}`);
-  const started = performance.now();
   const child = spawn(command, args, { stdio: 'inherit', cwd: scratch, env: environment });
-  const status = await new Promise<number | null>((done, failed) => child.on('error', failed).on('close', done));
+  return await new Promise<number | null>((done, failed) => child.on('error', failed).on('close', done));
+}
+
+/** As {@link attempt}, where it must work. @returns seconds */
+async function show(command: string, args: readonly string[]): Promise<number> {
+  const started = performance.now();
+  const status = await attempt(command, args);
   if (status !== 0) throw new Error(`${command} ended with status ${status}`);
   return (performance.now() - started) / 1000;
 }
@@ -98,6 +104,34 @@ async function serve(path: string): Promise<{ url: string; requests: () => numbe
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
   const { port } = server.address() as AddressInfo;
   return { url: `http://127.0.0.1:${port}/app.img.zst`, requests: () => requests, bytes: () => bytes, close: () => server.close() };
+}
+
+/**
+ * The image is used while it is still on the server: mounted for root, else for one command in a user namespace.
+ *
+ * @returns why that is not possible here, or undefined when it was done
+ */
+async function mountLazily(url: string, sample: string, trust: readonly string[]): Promise<string | undefined> {
+  const doctor = spawnSync(process.execPath, [program, 'doctor', '--json'], { encoding: 'utf8' });
+  const { findings } = JSON.parse(doctor.stdout) as { findings: readonly { name: string; state: string }[] };
+  const has = (name: string): boolean => findings.some((finding) => finding.name === name && finding.state === 'ok');
+  if (!has('/dev/fuse')) return 'there is no /dev/fuse';
+  const common = ['--cache', at('cache'), ...trust];
+  if (process.getuid?.() !== 0) {
+    if (!has('user namespaces')) return 'that needs root, or user namespaces';
+    await thawfs('run', url, '--no-fill', ...common, '--', 'sh', '-c', `head -n 3 .${sample}`);
+    return undefined;
+  }
+  const folder = at('lazy');
+  mkdirSync(folder);
+  await thawfs('mount', url, folder, '--no-fill', ...common);
+  try {
+    await show('head', ['-n', '3', join(folder, sample)]);
+    await thawfs('status', folder);
+  } finally {
+    await thawfs('umount', folder);
+  }
+  return undefined;
 }
 
 /** @returns why the kernel cannot mount here, or undefined when it did. */
@@ -139,10 +173,15 @@ async function demo(): Promise<void> {
   const server = await serve(at(image));
   try {
     await thawfs('stat', server.url, sample, ...trust);
+    console.log(`That took ${server.requests()} requests and ${(server.bytes() / 1000).toFixed(0)} kB of an image of ${(statSync(at(image)).size / MB).toFixed(1)} MB.`);
+
+    headline('Mount it from there before it is downloaded: every block is checked against the signature when it is read.');
+    const before = server.bytes();
+    const reason = await mountLazily(server.url, sample, trust);
+    console.log(reason === undefined ? `The mount fetched ${((server.bytes() - before) / 1000).toFixed(0)} kB.` : `Not mounted: ${reason}.`);
   } finally {
     server.close();
   }
-  console.log(`That took ${server.requests()} requests and ${(server.bytes() / 1000).toFixed(0)} kB of an image of ${(statSync(at(image)).size / MB).toFixed(1)} MB.`);
 
   headline('Unpack the disk image, and let others judge it.');
   await thawfs('unpack', image, '-o', 'app.raw', ...trust);
