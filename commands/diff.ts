@@ -2,9 +2,10 @@ import { string as stringArgument } from '@oclif/core/args';
 import { boolean, integer, string } from '@oclif/core/flags';
 import { BaseCommand } from '../src/cli/base-command.js';
 import { given } from '../src/cli/given.js';
+import { lookingPolicy } from '../src/cli/opened-image.js';
 import { startProgress } from '../src/cli/progress.js';
 import { exactSize, fields, percent, table } from '../src/cli/report.js';
-import { trustFlags, trustPolicy } from '../src/cli/trust.js';
+import { trustFlags } from '../src/cli/trust.js';
 import { formatSize } from '../src/units.js';
 import type { Change, DiffReport } from '../src/update/diff.js';
 import type { MakePatchOptions, MakePatchReport } from '../src/update/make-patch.js';
@@ -40,7 +41,7 @@ Exit status 0: equal, 1: different; with --output 0: the patch was written. A lo
 
   async run(): Promise<DiffReport | MakePatchReport> {
     const { args: { before, after }, flags } = await this.parse(Diff);
-    const trust = await trustPolicy({ ...flags, 'any-sequence': true });
+    const trust = await lookingPolicy({ ...flags, 'any-sequence': true }, `${before} and ${after}`, this.remark);
     if (flags.output !== undefined) return this.writePatch(before, after, flags.output, { trust, signal: this.signal, ...given({ level: flags.level }) });
     const { diffTrees } = await import('../src/update/diff.js');
     const report = await diffTrees(before, after, { trust, signal: this.signal });

@@ -2,6 +2,7 @@
 import { string } from '@oclif/core/args';
 import type { Image } from '../image/image.js';
 import type { ImageFiles } from '../image/files.js';
+import type { TrustPolicy } from '../trust/policy.js';
 import { trustPolicy, type TrustFlags } from './trust.js';
 
 export const imageArgument = string({ required: true, description: 'Image: a path, or an http(s) URL, of which only what is needed is fetched.' });
@@ -17,14 +18,19 @@ export interface Reading {
  * Where keys are trusted, by flag or by folder, they decide. Where none are, there is no policy to enforce: looking is allowed, as with
  * any archive, and said to be what it is. `verify` does not come this way: it wants a policy.
  *
- * @returns what `use` returns; the image is closed by then
+ * @param what is looked at, for the remark
  */
+export async function lookingPolicy(flags: TrustFlags, what: string, remark: Reading['remark']): Promise<TrustPolicy> {
+  const policy = await trustPolicy(flags);
+  if (policy.keys.length > 0 || policy.allowUnsigned === true) return policy;
+  remark(`warning: nobody vouches for ${what}: no key is trusted here (--trust). Content is checked against its own manifest only.`);
+  return { ...policy, allowUnsigned: true };
+}
+
+/** @returns what `use` returns; the image is closed by then. Whom it trusts: {@link lookingPolicy} */
 export async function withImage<T>(location: string, flags: TrustFlags, { signal, remark }: Reading, use: (image: Image) => Promise<T>): Promise<T> {
   const { openImage } = await import('../image/open.js');
-  const policy = await trustPolicy(flags);
-  const nobody = policy.keys.length === 0 && policy.allowUnsigned !== true;
-  const image = await openImage(location, { trust: nobody ? { ...policy, allowUnsigned: true } : policy, signal });
-  if (nobody) remark(`warning: nobody vouches for ${image.location}: no key is trusted here (--trust). Its content is checked against its own manifest only.`);
+  const image = await openImage(location, { trust: await lookingPolicy(flags, location, remark), signal });
   try {
     return await use(image);
   } finally {

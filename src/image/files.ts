@@ -1,7 +1,9 @@
 /** The files inside an image: the synchronous ext4 reader joined to an image whose chunks arrive when they are needed. */
 import { fromText, type ByteString } from '../bytes/byte-string.js';
 import type { RandomAccess } from '../bytes/random-access.js';
+import { ThawfsError } from '../errors.js';
 import { Ext4Reader } from '../ext4/reader/reader.js';
+import type { NodeKind } from '../model/tree.js';
 import type { ReadOptions } from '../source/range-source.js';
 import { MiB } from '../units.js';
 import type { Image } from './image.js';
@@ -35,11 +37,12 @@ export class ImageFiles {
    *
    * @param path in the image; symlinks are followed
    * @returns parts of at most 1 MiB; the consumer owns them
-   * @throws PATH_MISSING; BAD_FIELD when it is not a regular file; as {@link Image.chunks}
+   * @throws PATH_MISSING; BAD_ARGUMENT when it is not a regular file; as {@link Image.chunks}
    */
   async *content(path: string, options: ReadOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
     const { size, inline, extents } = await this.run((reader) => {
       const { inode } = reader.resolve(fromText(path));
+      if (inode.kind !== 'file') throw notAFile(path, inode.kind);
       const inline = inode.mapping === 'inline' ? reader.read(inode, 0, inode.size) : undefined;
       return { size: inode.size, inline, extents: reader.extents(inode) };
     }, options);
@@ -53,6 +56,12 @@ export class ImageFiles {
     }
     yield* zeros(size - at);
   }
+}
+
+function notAFile(path: string, kind: NodeKind): ThawfsError {
+  return new ThawfsError('BAD_ARGUMENT', `${path}: is a ${kind.replace('-', ' ')}, not a regular file`, {
+    detail: { path, kind }, suggestion: kind === 'directory' ? 'List it with thawfs ls.' : 'See what it is with thawfs stat.',
+  });
 }
 
 function* zeros(length: number): Generator<Uint8Array> {

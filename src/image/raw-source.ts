@@ -14,6 +14,7 @@ import { openTree, type OpenTreeOptions } from '../tree/open-source.js';
 import { BLOCK_SIZE, roundUp } from '../units.js';
 import { wholeContent } from './content-reader.js';
 import { findDuplicates } from './duplicates.js';
+import { removeOwnOutput } from './own-output.js';
 import { verityTreesOf } from './verity-files.js';
 
 export interface RawSourceOptions extends TreeFilters, OpenTreeOptions {
@@ -31,6 +32,8 @@ export interface RawSourceOptions extends TreeFilters, OpenTreeOptions {
   readonly journal?: boolean;
   /** Keep tiny files inside their inodes; default false. */
   readonly inlineData?: boolean;
+  /** The image that is being made. Where it lies in the source, it is no part of it. */
+  readonly output?: string;
   /** Let files of equal content share their blocks; default true. The file system can then only be mounted read-only. */
   readonly share?: boolean;
 }
@@ -57,11 +60,13 @@ export async function openRawSource(spec: string, options: RawSourceOptions): Pr
   if (file !== undefined) return existingFileSystem(file, options);
   const source = await openTree(spec, options);
   try {
+    const warnings = options.output !== undefined && removeOwnOutput(source.root, spec, options.output)
+      ? [...source.warnings, 'The image that is written lies in the source; it is left out, but the time of its directory changes with every build.'] : source.warnings;
     applyFilters(source.root, options);
     const shared = options.share ?? true ? findDuplicates(source.root, options.signal) : undefined;
     const layout = layOut(source.root, shared, options);
     return {
-      image: layout.image, fileSystemSize: layout.size, uuid: layout.uuid, warnings: source.warnings,
+      image: layout.image, fileSystemSize: layout.size, uuid: layout.uuid, warnings,
       tree: { inodes: layout.inodeCount, metadataBytes: layout.metadataBlocks * BLOCK_SIZE, sharedFiles: shared?.size ?? 0 },
       dispose: () => { source.dispose(); },
     };

@@ -44,6 +44,17 @@ describe('flags reach the image', () => {
     expect(checked).toBe(false);
   });
 
+  test('an image that is written into its own source is not in it', async () => {
+    mkdirSync(cli.path('own/sub'), { recursive: true });
+    writeFileSync(cli.path('own/sub/file'), 'x');
+    await cli.json(['build', 'own', '-o', 'own/sub/a.img.zst']);
+    writeFileSync(cli.path('own/sub/.a.img.zst.999999999.partial'), 'left by a killed build');
+    const { status, stderr } = await cli.run(['build', 'own', '-o', 'own/sub/a.img.zst']);
+    expect([status, stderr]).toEqual([0, expect.stringContaining('lies in the source')]);
+    const { lines } = await cli.json<{ lines: string[] }>(['dump', 'own/sub/a.img.zst', '--allow-unsigned']);
+    expect(lines.map((line) => line.split(' ')[0])).toEqual(['/', '/sub', '/sub/file']);
+  });
+
   test('--size and --free', async () => {
     expect((await build('f2.img.zst', '--size', '8M')).manifest.raw.fileSystemSize).toBe(8 << 20);
     const [tight, roomy] = [await build('f3.img.zst'), await build('f4.img.zst', '--free', '4M')];

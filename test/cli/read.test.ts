@@ -47,6 +47,10 @@ describe('ls', () => {
     expect((await read('ls', '/names')).stdout).toContain('/names/new\\x0aline');
   });
 
+  test('a directory is no file: wrong usage, and what to do instead', async () => {
+    expect(await cli.json<FailureJson>(['cat', 'app.img.zst', '/sizes', ...trust], 2)).toMatchObject({ error: { code: 'BAD_ARGUMENT', message: '/sizes: is a directory, not a regular file', suggestion: 'List it with thawfs ls.' } });
+  });
+
   test('a reader that leaves early is no failure', async () => {
     const child = spawn('sh', ['-c', `"$0" "$1" ls -R app.img.zst --trust ci.pub | head -n 1; echo done >&2`, process.execPath, program], { cwd: cli.folder, env: { ...process.env, HOME: cli.path('home'), XDG_STATE_HOME: cli.path('state') } });
     const { stdout, stderr } = await finished(child);

@@ -33,6 +33,12 @@ describe('diff', () => {
 
   test('trouble has the statuses of all commands', async () => {
     expect(await cli.run(['diff', 'old.img.zst', 'nowhere', unsigned])).toMatchObject({ status: 8 });
+  });
+
+  test('where no key is trusted it looks, and says that nobody vouches; where one is, it decides', async () => {
+    expect(await cli.run(['diff', 'old.img.zst', 'old.img.zst'])).toMatchObject({ status: 0, stderr: expect.stringContaining('nobody vouches') as unknown });
+    await cli.json(['key', 'generate', '-o', 'k.pem']);
+    expect(await cli.run(['diff', 'old.img.zst', 'old.img.zst', '--trust', 'k.pub'])).toMatchObject({ status: 3, stderr: expect.stringContaining('SIGNATURE_MISSING') as unknown });
     expect(await cli.run(['diff', 'old.img.zst', 'new.img.zst'])).toMatchObject({ status: 3 });
     expect(await cli.run(['diff', 'old.img.zst'])).toMatchObject({ status: 2 });
   });

@@ -59,7 +59,7 @@ function sums(block: Uint8Array): [unsigned: number, signed: number] {
 /**
  * @param block 512 bytes
  * @param offset of the block in the archive, for messages
- * @throws CHECKSUM_MISMATCH when it is no header or a damaged one; BAD_FIELD for a number that is none
+ * @throws CHECKSUM_MISMATCH for a damaged header; BAD_MAGIC when the file does not begin with one; BAD_FIELD for a number that is none
  */
 export function decodeHeader(block: Uint8Array, offset: number): Header {
   const raw = tarHeader.decode(block);
@@ -68,12 +68,17 @@ export function decodeHeader(block: Uint8Array, offset: number): Header {
     if (!Number.isNaN(value)) return value;
     throw new ThawfsError('BAD_FIELD', `tar header at byte ${offset}: ${field} is no number`, { detail: { record: 'tar header', field, offset } });
   };
+  const magic = Buffer.from(raw.magic.buffer, raw.magic.byteOffset, 8).toString('latin1');
   if (!sums(block).includes(decodeNumber(raw.checksum))) {
+    if (offset === 0 && !magic.startsWith('ustar')) {
+      throw new ThawfsError('BAD_MAGIC', 'this is not a tar archive', {
+        detail: { record: 'tar header', offset }, suggestion: 'Name a directory, a tar archive, oci:DIR, docker-archive:FILE, dump:FILE or ext4:FILE.',
+      });
+    }
     throw new ThawfsError('CHECKSUM_MISMATCH', `tar header at byte ${offset}: its checksum is wrong`, {
       detail: { record: 'tar header', offset }, suggestion: 'Check that the file is a tar archive and was copied whole.',
     });
   }
-  const magic = Buffer.from(raw.magic.buffer, raw.magic.byteOffset, 8).toString('latin1');
   // GNU tar and star keep times where POSIX has the prefix, or its end.
   const star = Buffer.from(raw.pad.buffer, raw.pad.byteOffset + 8, 4).toString('latin1') === 'tar\0';
   const prefix = !magic.startsWith('ustar\0') ? '' : star ? raw.prefix.slice(0, 131) : raw.prefix;
