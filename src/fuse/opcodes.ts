@@ -105,7 +105,9 @@ export const operations: ReadonlyMap<number, Operation> = new Map<number, Operat
   [21, { name: 'SETXATTR', bodySize: 0, handler: readOnly }],
   [22, { name: 'GETXATTR', bodySize: xattrRequest.size + 2, handler: getXattr }],
   [23, { name: 'LISTXATTR', bodySize: xattrRequest.size, handler: (fileSystem, request, reply) => {
-    sized(encodeNames(fileSystem.listXattrs(request.nodeId)), request.bodyU32(0), reply);
+    // The kernel refuses to read trusted.* for others, but lists what we list.
+    const names = fileSystem.listXattrs(request.nodeId).filter((name) => request.uid === 0 || !name.startsWith('trusted.'));
+    sized(encodeNames(names), request.bodyU32(0), reply);
   } }],
   [24, { name: 'REMOVEXATTR', bodySize: 0, handler: readOnly }],
   [25, { name: 'FLUSH', bodySize: 0, handler: doWithout }],

@@ -30,6 +30,8 @@ export class Request {
 
   get opcode(): number { return this.view.getUint32(4, true); }
   get nodeId(): number { return this.u64(16); }
+  /** Who asks, as the user namespace of the mount sees it. */
+  get uid(): number { return this.view.getUint32(24, true); }
   get pid(): number { return this.view.getUint32(32, true); }
   /** The whole request; valid until the next is read. */
   get bytes(): Uint8Array { return this.buffer.subarray(0, this.length); }

@@ -1,4 +1,5 @@
 /** The tree back-end: a FUSE file system over our own ext4 reader. No kernel code sees the image, so an untrusted one can harm nobody. */
+import { constants } from 'node:os';
 import type { ByteString } from '../bytes/byte-string.js';
 import type { RandomAccess } from '../bytes/random-access.js';
 import type { Ext4Inode } from '../ext4/reader/inode.js';
@@ -6,7 +7,7 @@ import { LruCache } from '../ext4/reader/lru-cache.js';
 import { Ext4Reader } from '../ext4/reader/reader.js';
 import { ROOT_NODE } from '../format/fuse.js';
 import {
-  encodeDevice, type DirectoryItem, type Entry, type FileSystem, type FileSystemStatistics, type NodeAttributes,
+  encodeDevice, FuseError, type DirectoryItem, type Entry, type FileSystem, type FileSystemStatistics, type NodeAttributes,
 } from '../fuse/file-system.js';
 import { typeBits } from '../model/tree.js';
 
@@ -15,6 +16,11 @@ const LISTINGS_KEPT = 64;
 const LARGE_LISTINGS_KEPT = 2;
 /** Bytes of a directory above which it is large, and looked up through its hash tree instead of a listing. */
 const LARGE_DIRECTORY = 64 * 1024;
+
+/** Longest name in a directory, bytes. */
+const NAME_MAX = 255;
+/** Names that ext4 has attributes for. */
+const XATTR_NAME = /^(?:(?:user|trusted|security)\..|system\.posix_acl_(?:access|default)$)/s;
 
 /** Node ids are inode numbers, but for the root, which FUSE wants to be 1 (and ext4 never names its inode 1). */
 const inodeOf = (node: number): number => node === ROOT_NODE ? Ext4Reader.rootInode : node;
@@ -38,6 +44,7 @@ export class TreeFileSystem implements FileSystem {
   constructor(private readonly image: RandomAccess, private readonly squash: boolean) {}
 
   lookup(directory: number, name: ByteString): Entry | undefined {
+    if (name.length > NAME_MAX) throw new FuseError(constants.errno.ENAMETOOLONG);
     const inode = this.inode(directory);
     const found = inode.kind === 'directory' && inode.size <= LARGE_DIRECTORY
       ? this.listing(inode).byName.get(name) : this.reader.lookup(inode.number, name)?.inode;
@@ -69,6 +76,7 @@ export class TreeFileSystem implements FileSystem {
   }
 
   getXattr(node: number, name: ByteString): Uint8Array | undefined {
+    if (!XATTR_NAME.test(name)) throw new FuseError(constants.errno.ENOTSUP);
     return this.xattrs(node).find((xattr) => xattr.name === name)?.value;
   }
 
@@ -92,8 +100,8 @@ export class TreeFileSystem implements FileSystem {
   }
 
   statistics(): FileSystemStatistics {
-    const { blockSize, blockCount, freeBlocks, inodeCount, freeInodes } = this.reader;
-    return { blockSize, blocks: blockCount, blocksFree: freeBlocks, files: inodeCount, filesFree: freeInodes };
+    const { blockSize, blockCount, overheadBlocks, freeBlocks, inodeCount, freeInodes } = this.reader;
+    return { blockSize, blocks: blockCount - overheadBlocks, blocksFree: freeBlocks, files: inodeCount, filesFree: freeInodes };
   }
 
   /** Made when first needed: it reads the superblock, which may not be here yet. */

@@ -26,6 +26,11 @@ export interface LazyFixture {
   readonly mount: (content?: Partial<ImagePlan>, plan?: Partial<MountPlan>) => Promise<Mounted>;
 }
 
+export interface LazyFixtureOptions extends RangeServerOptions {
+  /** Makes what the image is built from; default {@link makeFiles}. */
+  readonly makeTree?: (tree: string) => void;
+}
+
 /** About 4 MB in files of every size, that compress badly. */
 export function makeFiles(tree: string): void {
   for (let i = 0; i < 60; i++) {
@@ -36,10 +41,10 @@ export function makeFiles(tree: string): void {
 }
 
 /** Builds, serves, and takes everything down in the end. The server lives in the test's process: read the mount in another one. */
-export async function withLazyFixture(options: RangeServerOptions, body: (fixture: LazyFixture) => Promise<void>): Promise<void> {
+export async function withLazyFixture(options: LazyFixtureOptions, body: (fixture: LazyFixture) => Promise<void>): Promise<void> {
   await withTempDir(async (folder) => {
     const [tree, cache, output] = [`${folder}/tree`, `${folder}/cache`, `${folder}/app.img.zst`];
-    makeFiles(tree);
+    (options.makeTree ?? makeFiles)(tree);
     await buildImage({ source: tree, output, name: basename(folder) });
     const image = readFileSync(output);
     try {

@@ -53,6 +53,8 @@ export class Ext4Reader {
   /** Blocks of the file system, used and free. */
   get blockCount(): number { return this.volume.blockCount; }
   get inodeCount(): number { return this.volume.inodeCount; }
+  /** Blocks that statfs(2) does not count: what the file system needs for itself. 0 when the superblock does not say. */
+  get overheadBlocks(): number { return this.volume.superblock.overheadClusters; }
   /** As the superblock says. */
   get freeBlocks(): number { return this.volume.freeBlocks; }
   get freeInodes(): number { return this.volume.superblock.freeInodesCount; }

@@ -24,7 +24,7 @@ function fake(methods: Partial<FileSystem>): FileSystem {
 
 function requestOf(opcode: number, body: Uint8Array, unique = 77n): Request {
   const bytes = new Uint8Array(requestHeader.size + body.length);
-  requestHeader.encode({ length: bytes.length, opcode, unique, nodeId: 9n, pid: 33 }, bytes);
+  requestHeader.encode({ length: bytes.length, opcode, unique, nodeId: 9n, uid: 7, pid: 33 }, bytes);
   bytes.set(body, requestHeader.size);
   const request = new Request(bytes);
   expect(request.accept(bytes.length)).toBe(true);
@@ -58,7 +58,7 @@ describe('hand-written codecs agree with the tables of format/fuse.ts', () => {
 
   test('request header', () => {
     const request = requestOf(15, new Uint8Array(readRequest.size), 2n ** 63n + 4n);
-    expect([request.opcode, request.nodeId, request.pid, request.unique, request.bodyLength]).toEqual([15, 9, 33, 2n ** 63n + 4n, 40]);
+    expect([request.opcode, request.nodeId, request.uid, request.pid, request.unique, request.bodyLength]).toEqual([15, 9, 7, 33, 2n ** 63n + 4n, 40]);
   });
 
   test('GETATTR', () => {
