@@ -3,7 +3,7 @@
  * It does not hold the FUSE device, so that it can always be ended: when the server is gone, its reads fail.
  */
 import { unmount, unmountFlags } from '../sys/mount.js';
-import { attachBlock, handOver } from './block.js';
+import { attachBlock, handOver, placeDevice } from './block.js';
 import { mountOverlay } from './overlay.js';
 import { recordOf, type FromAttacher, type ToAttacher } from './messages.js';
 
@@ -15,6 +15,9 @@ function act(message: ToAttacher): FromAttacher {
     switch (message.type) {
       case 'attach':
         return { type: 'done', devices: attachBlock(`/proc/self/fd/${FUSE_MOUNT_DESCRIPTOR}`, message) };
+      case 'place':
+        placeDevice(message.device, message.target);
+        return { type: 'done' };
       case 'hand-over':
         handOver(message.devices, message.path, message.readAhead);
         return { type: 'done' };

@@ -10,9 +10,9 @@
  */
 import { closeSync, openSync } from 'node:fs';
 import type { ByteString } from '../bytes/byte-string.js';
-import { attachLoop, changeBackingFile, setDirectIo, setReadAhead, type LoopDevice } from '../sys/loop.js';
+import { attachLoop, changeBackingFile, setDirectIo, setReadAhead } from '../sys/loop.js';
 import { createMount, mountAttributes, placeMount } from '../sys/mount.js';
-import { IMAGE_FILE } from './content.js';
+import { IMAGE_FILE } from './plan.js';
 
 export interface BlockOptions {
   /** Directory to mount on. */
@@ -36,8 +36,7 @@ export interface LoopPair {
 export function attachBlock(folder: string, { target, label, readAhead }: BlockOptions): LoopPair {
   const inner = over(openSync(`${folder}/${IMAGE_FILE}`, 'r'), (fd) => attachLoop({ fd, label, directIo: true, readAhead: 0 }));
   const outer = over(inner.fd, (fd) => attachLoop({ fd, label, directIo: true, readAhead }));
-  const mount = over(outer.fd, () => mountExt4(outer));
-  over(mount, () => { placeMount(mount, target); });
+  over(outer.fd, () => { placeDevice(outer.path, target); });
   return { inner: inner.path, outer: outer.path };
 }
 
@@ -49,8 +48,7 @@ export function attachBlock(folder: string, { target, label, readAhead }: BlockO
  */
 export function attachFile(path: string, target: ByteString, readAhead: number): void {
   const device = over(openSync(path, 'r'), (fd) => attachLoop({ fd, label: path, directIo: false, readAhead }));
-  const mount = over(device.fd, () => mountExt4(device));
-  over(mount, () => { placeMount(mount, target); });
+  over(device.fd, () => { placeDevice(device.path, target); });
 }
 
 /**
@@ -69,8 +67,10 @@ export function handOver({ inner, outer }: LoopPair, path: string, readAhead: nu
   });
 }
 
-function mountExt4(device: LoopDevice): number {
-  return createMount('ext4', { strings: [['source', device.path]], flags: ['ro', 'noload'], attributes: mountAttributes.readOnly });
+/** Mounts the ext4 on a block device; the same file system once more when it is mounted already. */
+export function placeDevice(device: string, target: ByteString): void {
+  const mount = createMount('ext4', { strings: [['source', device]], flags: ['ro', 'noload'], attributes: mountAttributes.readOnly });
+  over(mount, () => { placeMount(mount, target); });
 }
 
 /** Closes the descriptor whatever happens: from then on the next link, if there is one, holds it. */

@@ -28,6 +28,7 @@ export interface CompletionOptions {
 export class Completion {
   private state: CompletionStatus;
   private running: Promise<string | undefined> | undefined;
+  private readonly stopped = new AbortController();
 
   constructor(private readonly options: CompletionOptions) {
     this.state = { state: 'idle', done: 0, total: options.image.chunkCount };
@@ -50,9 +51,15 @@ export class Completion {
     return this.running;
   }
 
+  /** For good: nobody reads what would be fetched. */
+  stop(): void {
+    this.stopped.abort(new ThawfsError('INTERRUPTED', 'the mount is out of the tree'));
+  }
+
   private async complete(): Promise<string | undefined> {
     const { image, store, rate, handover } = this.options;
-    await fillImage(image, { ...(rate > 0 ? { rate } : {}), onProgress: (done, total) => { this.state = { state: 'filling', done, total }; } });
+    const { signal } = this.stopped;
+    await fillImage(image, { signal, ...(rate > 0 ? { rate } : {}), onProgress: (done, total) => { this.state = { state: 'filling', done, total }; } });
     const all = { done: image.chunkCount, total: image.chunkCount };
     if (!handover) {
       this.state = { state: 'complete', ...all, reason: 'no hand-over was wanted' };
@@ -60,7 +67,7 @@ export class Completion {
     }
     this.state = { state: 'writing', ...all };
     try {
-      const path = await writeRawCopy(image, store);
+      const path = await writeRawCopy(image, store, signal);
       this.state = { state: 'complete', ...all };
       return path;
     } catch (error) {

@@ -8,11 +8,8 @@ import { LazyImage } from '../image/lazy-image.js';
 import { DiskStore } from '../store/disk-store.js';
 import { MiB } from '../units.js';
 import { Completion } from './completion.js';
-import type { Backend, ImagePlan, MountPlan } from './plan.js';
+import { IMAGE_FILE, type Backend, type ImagePlan, type MountPlan } from './plan.js';
 import { TreeFileSystem } from './tree.js';
-
-/** Name of the only file that the block back-end serves. */
-export const IMAGE_FILE = 'image';
 
 /** Bytes of decoded chunks in memory. Little: what the kernel caches need not be here, and a small process dies quickly. */
 const MEMORY_SIZE = 8 * MiB;
@@ -54,7 +51,7 @@ async function openLazy({ locations, head, cache, cacheSize, offline, readTimeou
   return {
     bytes: image, completion, touch: (chunk) => { image.touch(chunk); },
     fetch: (chunks, signal) => image.fetch(chunks, signal),
-    status: () => ({ rawSize: image.size, chunkSize: image.chunkSize, chunkCount: image.chunkCount, cacheStatistics: store.statistics, completion: completion.status }),
+    status: () => ({ name: image.manifest.name, sequence: image.manifest.sequence, rootHash: image.manifest.verity.rootHash, rawSize: image.size, chunkSize: image.chunkSize, chunkCount: image.chunkCount, cacheStatistics: store.statistics, completion: completion.status }),
   };
 }
 

@@ -3,27 +3,37 @@ import { rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { hasCode, ThawfsError } from '../errors.js';
-import { recordOf, type ErrorRecord, type Question } from './messages.js';
+import { recordOf, type ErrorRecord, type Question, type ServerQuestion } from './messages.js';
 import type { MountPlan } from './plan.js';
 import { socketPath } from './runtime-folder.js';
-import type { Succession } from './succession.js';
 
 export interface Answer { readonly value?: unknown; readonly error?: ErrorRecord }
 
 /** A longer line is not a question. */
 const MAX_LINE = 64 * 1024;
 
+/** What a supervisor does when it is asked. */
+export interface Supervised {
+  /** Facts of its own for `status`. */
+  facts(): Readonly<Record<string, unknown>>;
+  /** @throws MOUNT_FAILED while no server is there to answer */
+  ask(question: ServerQuestion): Promise<unknown>;
+  /** The mount has left the tree. */
+  detached(): void;
+  /** Mounts the file system once more. */
+  place(target: string): Promise<void>;
+}
+
 export class ControlSocket {
   private readonly path: string;
   private readonly server: Server;
 
-  constructor(private readonly plan: MountPlan) {
+  constructor(private readonly plan: MountPlan, private readonly supervised: Supervised) {
     this.path = socketPath(plan);
-    this.server = createServer();
+    this.server = createServer((socket) => { this.converse(socket); });
   }
 
-  listen(succession: Succession): void {
-    this.server.on('connection', (socket) => { this.converse(socket, succession); });
+  listen(): void {
     this.server.listen(this.path);
   }
 
@@ -32,7 +42,7 @@ export class ControlSocket {
     rmSync(this.path, { force: true });
   }
 
-  private converse(socket: Socket, succession: Succession): void {
+  private converse(socket: Socket): void {
     socket.on('error', () => undefined); // Who asked has gone.
     let size = 0;
     socket.on('data', (data: Buffer) => {
@@ -40,36 +50,46 @@ export class ControlSocket {
       if (size > MAX_LINE) socket.destroy();
     });
     createInterface({ input: socket }).once('line', (line) => {
-      this.respond(line, succession).then(
+      this.respond(line).then(
         (value): Answer => ({ value }),
         (error: unknown): Answer => ({ error: recordOf(error) }),
       ).then((answer) => { socket.end(`${JSON.stringify(answer)}\n`); }, () => undefined);
     });
   }
 
-  private async respond(line: string, succession: Succession): Promise<unknown> {
+  private async respond(line: string): Promise<unknown> {
     const question = parse(line);
-    if (question.command !== 'status') return succession.ask(question);
+    switch (question.command) {
+      case 'status': return this.status();
+      case 'fill': return this.supervised.ask({ command: 'fill' });
+      case 'detached': return this.supervised.detached();
+      case 'place': return this.supervised.place(question.target);
+    }
+  }
+
+  private async status(): Promise<unknown> {
     const { id, directory, backend, content } = this.plan;
     const origin = content.kind === 'raw' ? { locations: [content.path] } : { locations: content.locations, cache: content.cache, offline: content.offline };
-    const own = { id, target: directory, backend, ...origin, supervisor: process.pid, ...succession.status };
+    const own = { id, target: directory, backend, ...origin, supervisor: process.pid };
     try {
-      return { ...own, state: 'served', ...(await succession.ask(question) as object) };
+      const told = await this.supervised.ask({ command: 'status' }) as object;
+      return { ...own, state: 'served', ...told, ...this.supervised.facts() };
     } catch (error) {
       if (!hasCode(error, 'MOUNT_FAILED')) throw error;
-      return { ...own, state: 'replacing' };
+      return { ...own, state: 'replacing', ...this.supervised.facts() };
     }
   }
 }
 
 function parse(line: string): Question {
-  let command: unknown;
+  let question: Record<string, unknown> = {};
   try {
-    command = (JSON.parse(line) as Record<string, unknown>)['command'];
+    question = Object(JSON.parse(line)) as Record<string, unknown>;
   } catch {
     // Refused below.
   }
-  if (command === 'status' || command === 'fill') return { command };
+  const { command, target } = question;
+  if (command === 'status' || command === 'fill' || command === 'detached') return { command };
+  if (command === 'place' && typeof target === 'string' && target.startsWith('/')) return { command, target };
   throw new ThawfsError('BAD_ARGUMENT', 'control socket: not a question');
 }
-

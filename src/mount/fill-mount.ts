@@ -30,7 +30,7 @@ export async function fillMount(directory: string, { onProgress, signal, runtime
   let failure: unknown;
   for (let asked = false; ;) {
     signal?.throwIfAborted();
-    const mounts = (await mountStatus(runtimeFolder)).filter((mount) => mount.target === target);
+    const mounts = (await mountStatus(runtimeFolder)).filter((mount) => mount.target === target && mount.state !== 'detached');
     if (mounts.length === 0) throw new ThawfsError('NOT_MOUNTED', `${directory}: no thawfs image is mounted there`, { detail: { directory } });
     const served = mounts.filter(({ state }) => state !== 'local') as LiveMount[];
     if (served.length === 0) return false;

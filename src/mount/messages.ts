@@ -24,7 +24,7 @@ export type ToServer =
   | { readonly type: 'prepare'; readonly plan: MountPlan; readonly standby: boolean }
   | { readonly type: 'take-over' }
   | { readonly type: 'ping' }
-  | { readonly type: 'ask'; readonly id: number; readonly question: Question };
+  | { readonly type: 'ask'; readonly id: number; readonly question: ServerQuestion };
 
 export type FromServer =
   | { readonly type: 'ready' }
@@ -35,13 +35,23 @@ export type FromServer =
   | { readonly type: 'complete'; readonly path: string }
   | { readonly type: 'answer'; readonly id: number; readonly value?: unknown; readonly error?: ErrorRecord };
 
-/** What the control socket takes, one JSON line each. `status` and `fill` are passed on to the server. */
-export type Question =
+/** What is passed on to the server. */
+export type ServerQuestion =
   | { readonly command: 'status' }
-  | { readonly command: 'fill' };
+  | { readonly command: 'fill' }
+  | { readonly command: 'stop-filling' };
+
+/** What the control socket takes, one JSON line each. */
+export type Question =
+  | { readonly command: 'status' | 'fill' }
+  /** The mount has left the tree; who has files open still needs it. */
+  | { readonly command: 'detached' }
+  /** Mount the file system a second time, on this absolute path. */
+  | { readonly command: 'place'; readonly target: string };
 
 export type ToAttacher =
   | { readonly type: 'attach'; readonly target: string; readonly label: string; readonly readAhead: number }
+  | { readonly type: 'place'; readonly device: string; readonly target: string }
   | { readonly type: 'detach'; readonly target: string }
   | { readonly type: 'overlay'; readonly target: string; readonly options: OverlayOptions }
   | { readonly type: 'hand-over'; readonly devices: LoopPair; readonly path: string; readonly readAhead: number };

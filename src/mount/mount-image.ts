@@ -1,10 +1,10 @@
 /** Mounting: from what the user asked for to a plan, and from the plan to a mount. */
 import { randomBytes } from 'node:crypto';
 import type { ChildProcess } from 'node:child_process';
-import { accessSync, constants, mkdirSync, mkdtempSync, realpathSync, rmSync, statSync } from 'node:fs';
-import { homedir, tmpdir } from 'node:os';
+import { accessSync, closeSync, constants, realpathSync, statSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { resolve } from 'node:path';
-import { fromBytes, fromText, type ByteString } from '../bytes/byte-string.js';
+import { display, fromBytes, fromText, toBytes, type ByteString } from '../bytes/byte-string.js';
 import { fromErrno, ThawfsError } from '../errors.js';
 import { findRawCopy } from '../image/raw-copy.js';
 import { openTrustedHead } from '../image/trusted-head.js';
@@ -12,14 +12,19 @@ import type { SourceOptions } from '../source/open-source.js';
 import { DEFAULT_DISK_BUDGET } from '../store/disk-store.js';
 import type { TrustPolicy } from '../trust/policy.js';
 import { isMachineRoot } from '../sys/identity.js';
-import { unmount, unmountFlags } from '../sys/mount.js';
+import { cloneMount, replaceMount } from '../sys/mount.js';
 import { MiB } from '../units.js';
 import { callAttacher } from './attacher.js';
 import { attachFile } from './block.js';
-import type { Backend, MountPlan } from './plan.js';
+import { optionOf } from './mount-table.js';
 import type { OverlayOptions } from './overlay.js';
+import { findOwnMount, type OwnMount } from './own-mount.js';
+import type { Backend, MountPlan } from './plan.js';
 import { defaultRuntimeFolder } from './runtime-folder.js';
+import { layersOf, placeAgain, Staging, type LayerName } from './stack.js';
 import { settle, startMount } from './start-mount.js';
+import { markDetached } from './status.js';
+import { untilGone } from './unmount.js';
 
 export interface MountOptions {
   readonly trust: TrustPolicy;
@@ -47,6 +52,8 @@ export interface MountOptions {
   readonly upper?: string;
   /** Of the overlay: an empty directory on the same file system as `upper`; default `UPPER.work`. */
   readonly work?: string;
+  /** Take the place of the mount of ours that is on the directory, in one step; its open files stay as they are. Needs Linux 6.5. */
+  readonly replace?: boolean;
   /** Print every FUSE request. */
   readonly trace?: boolean;
   readonly runtimeFolder?: string;
@@ -66,6 +73,10 @@ export interface MountReport {
   readonly backend: Backend;
   /** The images, the topmost first. */
   readonly layers: readonly LayerReport[];
+  /** Where what is written goes: `upper`, or the upper directory of the mount that was replaced. */
+  readonly upper?: string;
+  /** After `replace` of a mount with servers: whether somebody still uses it; they live on until its last file is closed then. */
+  readonly previousInUse?: boolean;
   /** In the foreground: resolves when the servers have ended. */
   readonly ended: Promise<void>;
 }
@@ -73,53 +84,104 @@ export interface MountReport {
 /** Milliseconds. */
 const WATCHDOG = 5000;
 const READ_TIMEOUT = 60_000;
+/** Time for the servers of a replaced mount that nobody uses to end. */
+const GRACE = 2000;
 
 /**
  * Mounts one image, or several stacked, and returns when the directory is usable. A supervisor with its server stays behind
  * for each, unless the image is complete on this machine already: then the kernel needs nobody.
  *
+ * With `replace` the new mount is complete before it takes the place of the old one, which stays what it was if anything fails; an upper
+ * directory is taken over unless another is named.
+ *
  * Cost: one request per image, or none when it was mounted here before and its origin is down.
  *
  * @param images paths or http(s) URLs, the topmost first
  * @param directory an existing directory
- * @throws what opening and trusting the images throws; NO_FUSE_DEVICE, NOT_PERMITTED, MOUNT_FAILED, PATH_MISSING; nothing is left then
+ * @throws what opening and trusting the images throws; NO_FUSE_DEVICE, NOT_PERMITTED, MOUNT_FAILED, PATH_MISSING; nothing is left then.
+ *   With `replace`: NOT_MOUNTED, FEATURE_UNSUPPORTED before Linux 6.5, MOUNT_BUSY when files of the upper directory are open for writing
  */
 export async function mountImages(images: readonly string[], directory: string, options: MountOptions): Promise<MountReport> {
-  const target = targetOf(directory);
   const [first] = images;
   if (first === undefined) throw new ThawfsError('BAD_ARGUMENT', 'mount: no image', { suggestion: 'Name an image.' });
-  if (images.length === 1 && options.upper === undefined) {
-    const layer = await mountLayer(first, target, target, options);
-    settleAll([layer]);
-    return { directory, backend: layer.backend, layers: [layer.report], ended: ended([layer]) };
-  }
+  if (options.replace === true) return mountStack(images, directory, options, await findOwnMount(directory, options.runtimeFolder ?? defaultRuntimeFolder()));
+  if (images.length > 1 || options.upper !== undefined) return mountStack(images, directory, options);
+  const target = targetOf(directory);
+  const layer = await mountLayer(first, () => target, target, options);
+  settleAll([layer]);
+  return { directory, backend: layer.backend, layers: [layer.report], ended: ended([layer]) };
+}
+
+/**
+ * Puts another signed image on top of a live mount: an overlay of the new image and all that is there takes the mount's place.
+ * Its upper directory stays; open files stay as they are.
+ *
+ * @param image path or http(s) URL
+ * @throws NOT_MOUNTED; MOUNT_BUSY when files of an upper directory are open for writing; as {@link mountImages}; the mount is as it was then
+ */
+export async function pushImage(directory: string, image: string, options: Omit<MountOptions, 'replace' | 'upper' | 'work'>): Promise<MountReport> {
+  return mountStack([image], directory, options, await findOwnMount(directory, options.runtimeFolder ?? defaultRuntimeFolder()), true);
+}
+
+/**
+ * @param old what is on the directory, and gives way
+ * @param keep its layers stay, below the images
+ */
+async function mountStack(images: readonly string[], directory: string, options: MountOptions, old?: OwnMount, keep = false): Promise<MountReport> {
+  const target = old?.target ?? targetOf(directory);
+  const upper = upperOf(options, old);
+  const kept = old !== undefined && keep ? await layersOf(old) : [];
   const layers: Layer[] = [];
-  const folder = mkdtempSync(`${tmpdir()}/thawfs-layers-`);
-  // The overlay holds its layers; when there is none they end here.
-  const letGo = (): void => {
-    for (const i of layers.keys()) unmount(`${folder}/${i}`, unmountFlags.detach);
-    rmSync(folder, { recursive: true, force: true });
-  };
+  const staging = new Staging();
   try {
     for (const [i, image] of images.entries()) {
-      const place = `${folder}/${i}`;
-      mkdirSync(place);
-      layers.push(await mountLayer(image, place, target, { ...options, mirrors: i === 0 ? options.mirrors ?? [] : [] }));
+      layers.push(await mountLayer(image, (name) => staging.add(name), target, { ...options, mirrors: i === 0 ? options.mirrors ?? [] : [] }));
     }
-    const overlay: OverlayOptions = {
-      lowers: layers.map((_, i) => `${folder}/${i}`), unprivileged: !isMachineRoot(),
-      ...(options.upper === undefined ? {} : { upper: absoluteBytes(options.upper) }), ...(options.work === undefined ? {} : { work: absoluteBytes(options.work) }),
-    };
-    // It looks into the layers, which may wait for the network: not in this process, which has to listen to Ctrl-C.
-    await callAttacher({ type: 'overlay', target, options: overlay });
+    for (const layer of kept) await placeAgain(layer, old!.live, staging.add(layer));
+    if (upper === undefined && old !== undefined && staging.places.length === 1) moveInto(staging.places[0]!, target, old.entry.id);
+    else {
+      const overlay: OverlayOptions = {
+        lowers: staging.places, unprivileged: !isMachineRoot(), ...upper,
+        ...(old === undefined ? {} : { replaces: { id: old.entry.id, sharesUpper: upper !== undefined && isSameFolder(upper.upper, optionOf(old.entry, 'upperdir')) } }),
+      };
+      // It looks into the layers, which may wait for the network: not in this process, which has to listen to Ctrl-C.
+      await callAttacher({ type: 'overlay', target, options: overlay });
+    }
   } catch (error) {
-    letGo();
+    staging.letGo();
     await ended(layers);
     throw error;
   }
   settleAll(layers);
-  letGo();
-  return { directory, backend: layers[0]!.backend, layers: layers.map(({ report }) => report), ended: ended(layers) };
+  staging.letGo();
+  const left = keep || old === undefined ? [] : old.live;
+  await markDetached(left);
+  return {
+    directory, backend: layers[0]!.backend, layers: layers.map(({ report }) => report), ended: ended(layers),
+    ...(upper === undefined ? {} : { upper: display(upper.upper) }), ...(left.length === 0 ? {} : { previousInUse: !await untilGone(left, GRACE) }),
+  };
+}
+
+/** The place goes to whoever moves in at the moment when the old mount leaves: there is no time between. */
+function moveInto(place: ByteString, target: ByteString, old: number): void {
+  const mount = cloneMount(place);
+  try {
+    replaceMount(mount, target, old);
+  } finally {
+    closeSync(mount);
+  }
+}
+
+/** What takes what is written: as was asked for, else as it was before. */
+function upperOf({ upper, work }: MountOptions, old: OwnMount | undefined): { readonly upper: ByteString; readonly work?: ByteString } | undefined {
+  if (upper !== undefined) return { upper: absoluteBytes(upper), ...(work === undefined ? {} : { work: absoluteBytes(work) }) };
+  const [was, wasWork] = ['upperdir', 'workdir'].map((name) => old === undefined ? undefined : optionOf(old.entry, name));
+  return was === undefined || wasWork === undefined ? undefined : { upper: was, work: wasWork };
+}
+
+function isSameFolder(path: ByteString, other: ByteString | undefined): boolean {
+  const [a, b] = [path, other].map((folder) => folder === undefined ? undefined : statSync(toBytes(folder), { bigint: true, throwIfNoEntry: false }));
+  return a !== undefined && b !== undefined && a.dev === b.dev && a.ino === b.ino;
 }
 
 function settleAll(layers: readonly Layer[]): void {
@@ -132,7 +194,8 @@ interface Layer {
   readonly supervisor?: ChildProcess;
 }
 
-async function mountLayer(location: string, target: ByteString, directory: ByteString, options: MountOptions): Promise<Layer> {
+/** @param placeOf told what the layer is, where to mount it @param directory where people will see it */
+async function mountLayer(location: string, placeOf: (layer: LayerName) => ByteString, directory: ByteString, options: MountOptions): Promise<Layer> {
   const { mirrors = [], offline = false, handover = true, foreground = false, trace = false, signal } = options;
   const backend = options.backend === undefined || options.backend === 'auto' ? bestBackend() : options.backend;
   const cache = options.cache ?? defaultCacheFolder();
@@ -143,12 +206,12 @@ async function mountLayer(location: string, target: ByteString, directory: ByteS
   const { name, verity: { rootHash } } = manifest;
   const rawCopy = backend === 'block' && handover ? findRawCopy(cache, rootHash) : undefined;
   if (rawCopy !== undefined) {
-    attachFile(rawCopy, target, MiB);
+    attachFile(rawCopy, placeOf({ rootHash }), MiB);
     return { backend, report: { name, rootHash } };
   }
   const id = `${name.replace(/[^A-Za-z0-9]+/g, '-').slice(0, 40)}-${randomBytes(4).toString('hex')}`;
   const plan: MountPlan = {
-    id, backend, target, directory, squash: backend === 'tree' && !isMachineRoot(), foreground, trace, watchdog: WATCHDOG,
+    id, backend, target: placeOf({ rootHash, id }), directory, squash: backend === 'tree' && !isMachineRoot(), foreground, trace, watchdog: WATCHDOG,
     runtimeFolder: options.runtimeFolder ?? defaultRuntimeFolder(),
     content: {
       kind: 'image', locations, head: Buffer.from(bytes).toString('base64'), cache, cacheSize: options.cacheSize ?? DEFAULT_DISK_BUDGET,

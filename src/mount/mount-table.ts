@@ -1,37 +1,59 @@
 /** The kernel's table of mounts, and which of them are ours. */
 import { readFileSync } from 'node:fs';
 import { fromBytes, type ByteString } from '../bytes/byte-string.js';
+import { IMAGE_FILE } from './plan.js';
 
 export interface MountEntry {
+  /** Number of the mount, as mountIdOf() gives it. */
+  readonly id: number;
   readonly target: ByteString;
   /** `ext4`, `fuse.thawfs`, `overlay` … */
   readonly type: string;
   readonly source: ByteString;
+  /** Of the file system: `ro`, `upperdir=/srv/changes` … */
+  readonly options: readonly ByteString[];
 }
 
-/** @returns all mounts of this process's namespace, in the order they were made; the last one of a target is the one on top */
+/** @returns all mounts of this process's namespace, also those that are hidden under others */
 export function readMountTable(): MountEntry[] {
   return fromBytes(readFileSync('/proc/self/mountinfo')).split('\n').filter((line) => line !== '').map((line) => {
     // man proc_pid_mountinfo(5): ID parent major:minor root TARGET options [optional…] - TYPE SOURCE super-options
     const [before, after] = line.split(' - ') as [string, string];
-    const [type, source] = after.split(' ') as [string, string];
-    return { target: unescape(before.split(' ')[4]!), type, source: unescape(source) };
+    const [id, , , , target] = before.split(' ') as [string, string, string, string, string];
+    const [type, source, options = ''] = after.split(' ') as [string, string, string?];
+    return { id: Number(id), target: unescape(target), type, source: unescape(source), options: options.split(',').map(unescape) };
   });
+}
+
+/** @returns the value of an option such as `upperdir` */
+export function optionOf({ options }: MountEntry, name: string): ByteString | undefined {
+  return options.find((option) => option.startsWith(`${name}=`))?.slice(name.length + 1);
+}
+
+/** What mountinfo shows as the source of our overlays. */
+export const OVERLAY_SOURCE = 'thawfs';
+
+/** @returns whether a mount is one of ours: an overlay, a tree, or ext4 on loop devices over a raw image or what a server serves */
+export function isOurs(entry: MountEntry): boolean {
+  if (entry.type === 'overlay') return entry.source === OVERLAY_SOURCE;
+  return entry.type === 'fuse.thawfs' || (entry.type === 'ext4' && (rawCopyUnder(entry) !== undefined || backing(entry.source, 2) === `/${IMAGE_FILE}`));
 }
 
 /** The path of the raw image that a mount without a server reads; undefined when it is not such a mount. */
 export function rawCopyUnder({ type, source }: MountEntry): string | undefined {
   if (type !== 'ext4') return undefined;
-  let file = source;
-  for (let depth = 0; depth < 2; depth++) {
-    const device = /^\/dev\/(loop\d+)$/.exec(file)?.[1];
-    if (device === undefined) break;
-    file = backingFile(device);
-  }
-  return /\/raw\/[0-9a-f]{64}$/.test(file) ? file : undefined;
+  return [backing(source, 1), backing(source, 2)].find((file) => /\/raw\/[0-9a-f]{64}$/.test(file));
 }
 
-function backingFile(device: string): string {
+/** @returns the file behind a device, or behind the loop device behind it; '' when there is none */
+function backing(device: string, depth: number): string {
+  let file = device;
+  for (let i = 0; i < depth; i++) file = backingFile(/^\/dev\/(loop\d+)$/.exec(file)?.[1] ?? '');
+  return file;
+}
+
+/** @param device `loop7` @returns the file behind a loop device; '' when there is none */
+export function backingFile(device: string): string {
   try {
     return readFileSync(`/sys/block/${device}/loop/backing_file`, 'latin1').trim();
   } catch {

@@ -5,8 +5,10 @@
 import { closeSync, mkdirSync } from 'node:fs';
 import type { ByteString } from '../bytes/byte-string.js';
 import { toBytes } from '../bytes/byte-string.js';
-import { fromErrno } from '../errors.js';
-import { createMount, mountAttributes, placeMount } from '../sys/mount.js';
+import { fromErrno, hasCode } from '../errors.js';
+import { createMount, flush, mountAttributes, placeMount, replaceMount, setReadOnly } from '../sys/mount.js';
+import { busyError } from './holders.js';
+import { OVERLAY_SOURCE } from './mount-table.js';
 
 export interface OverlayOptions {
   /** Paths of mounted images, the topmost first. */
@@ -17,33 +19,66 @@ export interface OverlayOptions {
   readonly work?: ByteString;
   /** Without the rights of the machine's root: overlayfs keeps its notes in user.* attributes. */
   readonly unprivileged: boolean;
+  /** Takes the place of what is mounted on the target. */
+  readonly replaces?: Replaced;
 }
 
-/** What mountinfo shows as the source of our overlays. */
-export const OVERLAY_SOURCE = 'thawfs';
+export interface Replaced {
+  /** Number of the mount. */
+  readonly id: number;
+  /** It is an overlay with the same upper directory. Two must not write there, so it becomes read-only for those who still use it. */
+  readonly sharesUpper: boolean;
+}
 
 /**
  * @param target where the merged view is put
- * @throws MOUNT_FAILED with the kernel's reason, NOT_PERMITTED, NO_SPACE
+ * @throws MOUNT_FAILED with the kernel's reason, NOT_PERMITTED, NO_SPACE; MOUNT_BUSY when files of a shared upper directory are open for writing
  */
-export function mountOverlay(target: ByteString, { lowers, upper, work, unprivileged }: OverlayOptions): void {
+export function mountOverlay(target: ByteString, options: OverlayOptions): void {
+  const { replaces } = options;
+  const mount = replaces?.sharesUpper === true ? takeOverUpper(target, options) : createOverlay(options);
+  try {
+    if (replaces === undefined) placeMount(mount, target);
+    else replaceMount(mount, target, replaces.id);
+  } catch (error) {
+    if (replaces?.sharesUpper === true) setReadOnly(target, false);
+    throw error;
+  } finally {
+    closeSync(mount);
+  }
+}
+
+/** From the first step to the last, some milliseconds, nobody can write to the old overlay: EROFS. */
+function takeOverUpper(target: ByteString, options: OverlayOptions): number {
+  flush(target); // what is written out now need not be written out while writers are kept waiting
+  try {
+    setReadOnly(target, true);
+  } catch (cause) {
+    if (!hasCode(cause, 'MOUNT_BUSY')) throw cause;
+    throw busyError(target, { what: 'files are open for writing', writing: true, cause, suggestion: 'Let these processes close them, or name another upper directory with --upper.' });
+  }
+  try {
+    return createOverlay(options);
+  } catch (error) {
+    setReadOnly(target, false);
+    throw error;
+  }
+}
+
+function createOverlay({ lowers, upper, work, unprivileged }: OverlayOptions): number {
   const workFolder = upper === undefined ? undefined : work ?? `${upper}.work`;
   try {
     for (const folder of [upper, workFolder]) if (folder !== undefined) mkdirSync(toBytes(folder), { recursive: true });
   } catch (error) {
     throw fromErrno(error, 'preparing the upper directory');
   }
-  const mount = createMount('overlay', {
+  return createMount('overlay', {
     flags: unprivileged ? ['userxattr'] : [],
     strings: [
       ['source', OVERLAY_SOURCE], ...lowers.map((lower) => ['lowerdir+', lower] as const),
-      ...(upper === undefined || workFolder === undefined ? [] : [['upperdir', upper], ['workdir', workFolder]] as const),
+      // An upper directory must fit other images too, and change hands while its last owner is still in use: no notes of what lay below.
+      ...(upper === undefined || workFolder === undefined ? [] : [['upperdir', upper], ['workdir', workFolder], ['index', 'off'], ['metacopy', 'off']] as const),
     ],
     attributes: upper === undefined ? mountAttributes.readOnly : 0,
   });
-  try {
-    placeMount(mount, target);
-  } finally {
-    closeSync(mount);
-  }
 }

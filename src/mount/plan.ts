@@ -1,6 +1,9 @@
 /** A mount as it was asked for, complete and checked: what the front hands to the supervisor and every server starts from. JSON. */
 export type Backend = 'block' | 'tree';
 
+/** Name of the only file that the block back-end serves. */
+export const IMAGE_FILE = 'image';
+
 /** A plain ext4 file of this machine, unsigned. */
 export interface RawPlan {
   readonly kind: 'raw';

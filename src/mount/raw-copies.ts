@@ -19,7 +19,8 @@ export function removeUnusedRawCopies(cache: string): string[] {
   return unused;
 }
 
-function backingFiles(): string[] {
+/** @returns the files that loop devices stand on */
+export function backingFiles(): string[] {
   if (!existsSync('/sys/block')) return [];
   return readdirSync('/sys/block').filter((name) => name.startsWith('loop')).flatMap((name) => {
     try {

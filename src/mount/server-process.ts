@@ -2,7 +2,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { ThawfsError } from '../errors.js';
-import { errorOf, type FromServer, type Question, type ToServer } from './messages.js';
+import { errorOf, type FromServer, type ServerQuestion, type ToServer } from './messages.js';
 import type { MountPlan } from './plan.js';
 
 export interface ServerEvents {
@@ -64,7 +64,7 @@ export class ServerProcess {
   }
 
   /** @throws what the server threw, or MOUNT_FAILED when it dies before it answers */
-  ask(question: Question): Promise<unknown> {
+  ask(question: ServerQuestion): Promise<unknown> {
     const id = this.nextQuestion++;
     return new Promise((resolve, reject) => {
       this.questions.set(id, { resolve, reject });

@@ -9,7 +9,7 @@ import { requestResend } from '../fuse/device.js';
 import { addStatistics, STATISTICS_SIZE } from '../image/lazy-image.js';
 import { openContent, type Content } from './content.js';
 import { errnoOf } from './errno.js';
-import type { Question } from './messages.js';
+import type { ServerQuestion } from './messages.js';
 import type { MountPlan } from './plan.js';
 import { FUSE_DESCRIPTOR, SessionGate, VALID_SECONDS, type ThreadInput, type ThreadMessage } from './session-gate.js';
 
@@ -68,8 +68,9 @@ export class Server {
     return busy && now - this.lastLook.since > STUCK_AFTER;
   }
 
-  answer(question: Question): unknown {
+  answer(question: ServerQuestion): unknown {
     if (question.command === 'fill') return this.complete();
+    if (question.command === 'stop-filling') return this.content.completion?.stop();
     return { ...this.content.status(), ...addStatistics(this.counters), fuseRequests: this.gate.handled, fuseRequestsWaiting: this.deferred.count };
   }
 }

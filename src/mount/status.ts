@@ -1,14 +1,16 @@
 /** What is mounted, and how it is doing. */
 import { hasCode } from '../errors.js';
-import { rawCopyUnder, readMountTable } from './mount-table.js';
-import { OVERLAY_SOURCE } from './overlay.js';
+import { isOurs, rawCopyUnder, readMountTable } from './mount-table.js';
 import { ask, defaultRuntimeFolder, sockets } from './runtime-folder.js';
 
 export interface MountStatus {
   readonly target: string;
   readonly backend: 'block' | 'tree';
-  /** `served`: a server fetches what is missing. `local`: complete, and nobody serves it. `replacing`: a server died, and its successor is not there yet. */
-  readonly state: 'served' | 'local' | 'replacing';
+  /**
+   * `served`: a server fetches what is missing. `local`: complete, and nobody serves it. `replacing`: a server died, and its
+   * successor is not there yet. `detached`: out of the tree; ends with the last file that is open in it.
+   */
+  readonly state: 'served' | 'local' | 'replacing' | 'detached';
   /** Everything that the supervisor and the server told. */
   readonly [fact: string]: unknown;
 }
@@ -23,7 +25,7 @@ export async function mountStatus(runtimeFolder = defaultRuntimeFolder()): Promi
   });
   const live = await liveMounts(runtimeFolder);
   // The layers of an overlay are not in the table; an overlay of ours without servers has only layers that are complete.
-  const overlays = readMountTable().filter(({ type, source, target }) => type === 'overlay' && source === OVERLAY_SOURCE && live.every((mount) => mount.target !== target))
+  const overlays = readMountTable().filter((entry) => entry.type === 'overlay' && isOurs(entry) && live.every(({ target, state }) => target !== entry.target || state === 'detached'))
     .map(({ target }): MountStatus => ({ target, backend: 'block', state: 'local' }));
   return [...live, ...local, ...overlays].sort((a, b) => (a.target < b.target ? -1 : 1));
 }
@@ -39,4 +41,11 @@ export async function liveMounts(runtimeFolder: string): Promise<LiveMount[]> {
     }
   }));
   return answers.flat();
+}
+
+/** Tells servers that their mount has left the tree, for whoever asks later, and so that they fetch nothing any more that nobody reads. */
+export async function markDetached(mounts: readonly LiveMount[]): Promise<void> {
+  await Promise.all(mounts.map(({ socket }) => ask(socket, { command: 'detached' }).catch((error: unknown) => {
+    if (!hasCode(error)) throw error; // gone already
+  })));
 }

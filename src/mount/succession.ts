@@ -4,7 +4,7 @@
  * is just taking from the device would be lost.
  */
 import { ThawfsError } from '../errors.js';
-import type { Question } from './messages.js';
+import type { ServerQuestion } from './messages.js';
 import type { MountPlan } from './plan.js';
 import { ServerProcess, type ServerEvents } from './server-process.js';
 
@@ -38,7 +38,7 @@ export class Succession implements ServerEvents {
   private timer: NodeJS.Timeout | undefined;
   private readonly watchdog: NodeJS.Timeout;
 
-  constructor(private readonly plan: MountPlan, private readonly fuse: number, private readonly events: SuccessionEvents) {
+  constructor(private plan: MountPlan, private readonly fuse: number, private readonly events: SuccessionEvents) {
     this.active = new ServerProcess(plan, fuse, false, this);
     this.watchdog = setInterval(() => {
       if (this.active?.ready === true) this.active.watch(plan.watchdog);
@@ -52,9 +52,17 @@ export class Succession implements ServerEvents {
   }
 
   /** @throws MOUNT_FAILED while no server is there to answer */
-  ask(question: Question): Promise<unknown> {
+  ask(question: ServerQuestion): Promise<unknown> {
     if (this.active?.ready !== true) return Promise.reject(new ThawfsError('MOUNT_FAILED', 'the server is being replaced', { suggestion: 'Ask again.' }));
     return this.active.ask(question);
+  }
+
+  /** Nobody fetches in advance any more, neither this server nor those that follow it. */
+  stopFilling(): void {
+    const { content } = this.plan;
+    if (content.kind === 'image') this.plan = { ...this.plan, content: { ...content, fill: false } };
+    // A server that is just being replaced dies with its filling, and its successor may begin once more: harmless.
+    this.ask({ command: 'stop-filling' }).catch(() => undefined);
   }
 
   /** Ends all servers; readers get errors once the device is closed too. @returns when they are gone */

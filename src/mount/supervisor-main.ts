@@ -21,7 +21,6 @@ async function supervise(plan: MountPlan): Promise<void> {
   const fuse = openFuseDevice();
   const mount = createFuseMount(fuse, plan);
   initialise(fuse, { posixAcl: plan.backend === 'tree', maxReadahead: MiB });
-  const control = new ControlSocket(plan);
   let attaching: Promise<LoopPair | undefined> = Promise.resolve(undefined);
   let leaving = false;
   /** The device first: whoever waits for an answer then gets an error, and can end. */
@@ -50,22 +49,37 @@ async function supervise(plan: MountPlan): Promise<void> {
 
   const serving = new Promise<void>((resolve) => { startServing = resolve; });
   const succession = new Succession(plan, fuse, { serving: () => { startServing(); }, unmounted: () => { void leave(0); }, complete: (path) => { void handOver(path); }, gaveUp: fail });
-  control.listen(succession);
-  /** Out of the tree now; servers go on until the last user has gone. */
-  const detach = (target: string): void => { callAttacher({ type: 'detach', target }).catch(() => { void leave(1); }); };
+  let detached = false;
+  const control = new ControlSocket(plan, {
+    facts: () => ({ ...succession.status, ...(detached ? { state: 'detached' } : {}) }),
+    ask: (question) => succession.ask(question),
+    detached: () => {
+      detached = true;
+      succession.stopFilling();
+    },
+    place: async (target) => {
+      const devices = await attaching;
+      if (devices !== undefined) await callAttacher({ type: 'place', device: devices.outer, target });
+      else place(createFuseMount(fuse, plan), target);
+    },
+  });
+  control.listen();
+  /** Out of the tree now; servers go on until the last user has gone. What has left the tree already is in nobody's way. */
+  const detach = (target: string): void => {
+    if (!detached) callAttacher({ type: 'detach', target }).catch(() => { void leave(1); });
+  };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => { detach(plan.directory); });
   // A front that dies before it was answered leaves nobody who knows of this mount.
   const abandoned = (): void => { void leave(1); };
   process.once('disconnect', abandoned);
   try {
     await serving;
-    if (plan.backend === 'tree') placeMount(mount, plan.target);
+    if (plan.backend === 'tree') place(mount, plan.target);
     else {
       attaching = callAttacher({ type: 'attach', target: plan.target, label: `thawfs ${plan.id}`, readAhead: READ_AHEAD_WHILE_FETCHING }, mount);
       await attaching;
+      closeSync(mount);
     }
-    // From here on the mount lives by its users: the place in the tree, or the loop device.
-    closeSync(mount);
   } catch (error) {
     fail(error);
     return;
@@ -86,6 +100,15 @@ async function supervise(plan: MountPlan): Promise<void> {
 }
 
 let startServing = (): void => undefined;
+
+/** From here on the mount lives by its users: the place in the tree, open files. (A block mount by its loop device.) */
+function place(mount: number, target: string): void {
+  try {
+    placeMount(mount, target);
+  } finally {
+    closeSync(mount);
+  }
+}
 
 function createFuseMount(fuse: number, { backend, id }: MountPlan): number {
   const tree = backend === 'tree';

@@ -1,16 +1,21 @@
 /** mount(2), umount2(2) and the mount API of Linux 5.2, which gives a mount as a descriptor before (or without) a place in the tree. */
-import { closeSync, readSync } from 'node:fs';
+import { closeSync, constants, openSync, readFileSync, readSync } from 'node:fs';
+import { release } from 'node:os';
 import { getSystemErrorName } from 'node:util';
-import { display, type ByteString } from '../bytes/byte-string.js';
-import { ThawfsError, type ErrorCode } from '../errors.js';
+import { display, toBytes, type ByteString } from '../bytes/byte-string.js';
+import { hasCode, ThawfsError, type ErrorCode } from '../errors.js';
 import { cPath } from './c-path.js';
 import { lastErrno } from './ffi.js';
 import { AT_FDCWD, libcFunction } from './libc.js';
-import { noLibc } from './system-error.js';
+import { errno, noLibc } from './system-error.js';
 
 /** Same numbers on every architecture (asm-generic since 5.2). */
-const MOVE_MOUNT = 429, FSOPEN = 430, FSCONFIG = 431, FSMOUNT = 432;
-const FSOPEN_CLOEXEC = 1, FSMOUNT_CLOEXEC = 1, FSCONFIG_SET_FLAG = 0, FSCONFIG_SET_STRING = 1, FSCONFIG_CMD_CREATE = 6, MOVE_MOUNT_F_EMPTY_PATH = 4;
+const OPEN_TREE = 428, MOVE_MOUNT = 429, FSOPEN = 430, FSCONFIG = 431, FSMOUNT = 432, FSPICK = 433;
+const FSOPEN_CLOEXEC = 1, FSMOUNT_CLOEXEC = 1, FSPICK_CLOEXEC = 1, FSPICK_NO_AUTOMOUNT = 4, OPEN_TREE_CLONE = 1, OPEN_TREE_CLOEXEC = 0o2000000;
+const FSCONFIG_SET_FLAG = 0, FSCONFIG_SET_STRING = 1, FSCONFIG_CMD_CREATE = 6, FSCONFIG_CMD_RECONFIGURE = 7;
+const MOVE_MOUNT_F_EMPTY_PATH = 4, MOVE_MOUNT_T_EMPTY_PATH = 0x40, MOVE_MOUNT_BENEATH = 0x200;
+/** Names a file without opening it. */
+const O_PATH = 0o10000000;
 
 /** Attributes of a mount (MOUNT_ATTR_*). */
 export const mountAttributes = { readOnly: 1, noSetuid: 2, noDevices: 4, noExec: 8 } as const;
@@ -21,6 +26,9 @@ const fsopen = libcFunction('long syscall(long number, const void *type, long fl
 const fsconfig = libcFunction('long syscall(long number, long fd, long command, const void *key, const void *value, long aux)');
 const fsmount = libcFunction('long syscall(long number, long fd, long flags, long attributes)');
 const moveMount = libcFunction('long syscall(long number, long from, const void *fromPath, long to, const void *toPath, long flags)');
+const openTree = libcFunction('long syscall(long number, long directory, const void *path, long flags)');
+const fspick = libcFunction('long syscall(long number, long directory, const void *path, long flags)');
+const syncfs = libcFunction('int syncfs(int fd)');
 const umount2 = libcFunction('int umount2(const void *target, int flags)');
 
 export interface FileSystemParameters {
@@ -59,6 +67,94 @@ export function createMount(type: string, parameters: FileSystemParameters): num
 export function placeMount(mount: number, target: ByteString): void {
   if (moveMount === undefined) throw noLibc('move_mount');
   check(moveMount(MOVE_MOUNT, mount, cPath(''), AT_FDCWD, cPath(target), MOVE_MOUNT_F_EMPTY_PATH), `mounting onto ${display(target)}`);
+}
+
+/** @returns the number by which mountinfo names the mount that `directory` is in */
+export function mountIdOf(directory: ByteString): number {
+  const fd = openSync(toBytes(directory), O_PATH | constants.O_DIRECTORY);
+  try {
+    return mountIdOfDescriptor(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function mountIdOfDescriptor(fd: number): number {
+  return Number(/^mnt_id:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1'))?.[1]);
+}
+
+/**
+ * Puts a mount in the place of the one on top of `target`, in one step for everybody who walks that path: first beneath it, then the
+ * upper one is taken out. Who has files of that one open keeps it alive.
+ *
+ * @param old number of the mount that is replaced, see {@link mountIdOf}
+ * @throws MOUNT_BUSY when another mount is on top by now; FEATURE_UNSUPPORTED before Linux 6.5; `mount` has no place then
+ */
+export function replaceMount(mount: number, target: ByteString, old: number): void {
+  if (moveMount === undefined || umount2 === undefined) throw noLibc('move_mount');
+  const top = openSync(toBytes(target), O_PATH | constants.O_DIRECTORY);
+  try {
+    if (mountIdOfDescriptor(top) !== old) throw replacedMeanwhile(target);
+    const flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH | MOVE_MOUNT_BENEATH;
+    const moved = Number(moveMount(MOVE_MOUNT, mount, cPath(''), top, cPath(''), flags));
+    if (moved < 0 && lastErrno() === errno.EINVAL && !isAtLeast(6, 5)) {
+      throw new ThawfsError('FEATURE_UNSUPPORTED', 'this kernel cannot mount beneath another mount', { suggestion: 'Use Linux 6.5 or newer, or unmount and mount again.' });
+    }
+    check(moved, `mounting beneath ${display(target)}`);
+    try {
+      check(umount2(cPath(`/proc/self/fd/${top}`), unmountFlags.detach), `unmounting what was on ${display(target)}`);
+    } catch (error) {
+      // Somebody else took the old one out just now. Ours is where theirs should be, or beneath it: it goes, theirs stays.
+      umount2(cPath(`/proc/self/fd/${mount}`), unmountFlags.detach);
+      throw hasCode(error, 'NOT_MOUNTED') ? replacedMeanwhile(target) : error;
+    }
+  } finally {
+    closeSync(top);
+  }
+}
+
+/** Flags that a kernel does not know are EINVAL, as much else. */
+function isAtLeast(major: number, minor: number): boolean {
+  const [, ours = '0', oursMinor = '0'] = /^(\d+)\.(\d+)/.exec(release()) ?? [];
+  return Number(ours) > major || (Number(ours) === major && Number(oursMinor) >= minor);
+}
+
+function replacedMeanwhile(target: ByteString): ThawfsError {
+  return new ThawfsError('MOUNT_BUSY', `${display(target)}: something else was mounted there meanwhile`, { suggestion: 'Look at thawfs status, and try again.' });
+}
+
+/**
+ * @param directory the root of a mount
+ * @returns another mount of the same file system, which has no place yet, as {@link createMount}
+ */
+export function cloneMount(directory: ByteString): number {
+  if (openTree === undefined) throw noLibc('open_tree');
+  return check(openTree(OPEN_TREE, AT_FDCWD, cPath(directory), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC), `cloning the mount on ${display(directory)}`);
+}
+
+/** Writes out what a file system holds in memory. Failing is left to whoever needs it written. */
+export function flush(directory: ByteString): void {
+  const fd = openSync(toBytes(directory), constants.O_RDONLY | constants.O_DIRECTORY);
+  syncfs?.(fd);
+  closeSync(fd);
+}
+
+/**
+ * Makes a whole file system read-only, or writable again, for everybody.
+ *
+ * @param directory the root of a mount of it
+ * @throws MOUNT_BUSY while files are open for writing
+ */
+export function setReadOnly(directory: ByteString, readOnly: boolean): void {
+  if (fspick === undefined || fsconfig === undefined) throw noLibc('fspick');
+  const context = check(fspick(FSPICK, AT_FDCWD, cPath(directory), FSPICK_CLOEXEC | FSPICK_NO_AUTOMOUNT), `changing ${display(directory)}`);
+  const doing = `making ${display(directory)} ${readOnly ? 'read-only' : 'writable'}`;
+  try {
+    check(fsconfig(FSCONFIG, context, FSCONFIG_SET_FLAG, cPath(readOnly ? 'ro' : 'rw'), null, 0), doing, context);
+    check(fsconfig(FSCONFIG, context, FSCONFIG_CMD_RECONFIGURE, null, null, 0), doing, context);
+  } finally {
+    closeSync(context);
+  }
 }
 
 /**

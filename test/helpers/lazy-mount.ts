@@ -31,12 +31,12 @@ export interface LazyFixtureOptions extends RangeServerOptions {
   readonly makeTree?: (tree: string) => void;
 }
 
-/** About 4 MB in files of every size, that compress badly. */
-export function makeFiles(tree: string): void {
+/** About 4 MB in files of every size, that compress badly. @param seed another one gives other contents */
+export function makeFiles(tree: string, seed = 0): void {
   for (let i = 0; i < 60; i++) {
     const parent = `${tree}/d${i % 5}`;
     mkdirSync(parent, { recursive: true });
-    writeFileSync(`${parent}/f${i}`, noise([10, 4096, 70_000, 200_000][i % 4]!, i));
+    writeFileSync(`${parent}/f${i}`, noise([10, 4096, 70_000, 200_000][i % 4]!, seed + i));
   }
 }
 

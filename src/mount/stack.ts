@@ -1,0 +1,100 @@
+/**
+ * Layers on their way into an overlay, and how they are found again. The kernel shows the paths that an overlay's layers were
+ * given for as long as the overlay lives, so those paths are the record of what it is made of: `…/NUMBER-ROOTHASH-ID`.
+ */
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { ByteString } from '../bytes/byte-string.js';
+import { hasCode, ThawfsError } from '../errors.js';
+import { unmount, unmountFlags } from '../sys/mount.js';
+import { MiB } from '../units.js';
+import { attachFile } from './block.js';
+import type { OwnMount } from './own-mount.js';
+import { rawCopyUnder } from './mount-table.js';
+import { backingFiles } from './raw-copies.js';
+import { ask } from './runtime-folder.js';
+import type { LiveMount } from './status.js';
+
+export interface LayerName {
+  readonly rootHash: string;
+  /** Names its control socket; absent when it needs no server. */
+  readonly id?: string;
+}
+
+/** Milliseconds between two attempts, and in all, while a server is being replaced. */
+const RETRY_INTERVAL = 50;
+const PATIENCE = 5000;
+
+/** Places for layers, outside of everybody's way. */
+export class Staging {
+  /** Paths, the topmost layer first. */
+  readonly places: ByteString[] = [];
+  private readonly folder = mkdtempSync(`${tmpdir()}/thawfs-layers-`);
+
+  /** @returns an empty directory for a layer below those that have one */
+  add({ rootHash, id = '' }: LayerName): ByteString {
+    const place = `${this.folder}/${this.places.length}-${rootHash}-${id}`;
+    mkdirSync(place);
+    this.places.push(place);
+    return place;
+  }
+
+  /** Takes the layers out of the tree: whatever holds them by now keeps them, and where nothing does they end. */
+  letGo(): void {
+    for (const place of this.places) {
+      try {
+        unmount(place, unmountFlags.detach);
+      } catch (error) {
+        if (!hasCode(error, 'NOT_MOUNTED')) throw error;
+      }
+    }
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** @returns what a mount of ours consists of, the topmost first */
+export async function layersOf({ entry, live }: OwnMount): Promise<LayerName[]> {
+  if (entry.type === 'overlay') {
+    return entry.options.flatMap((option) => {
+      const [, rootHash, id] = /^lowerdir\+?=.*\/\d+-([0-9a-f]{64})-([^/]*)$/.exec(option) ?? [];
+      return rootHash === undefined || id === undefined ? [] : [id === '' ? { rootHash } : { rootHash, id }];
+    });
+  }
+  const [server] = live;
+  if (server === undefined) return [{ rootHash: rawCopyUnder(entry)?.slice(-64) ?? '' }];
+  return [{ id: String(server['id']), rootHash: await rootHashOf(server) }];
+}
+
+/**
+ * Mounts a layer of a live mount a second time.
+ *
+ * @throws MOUNT_FAILED when it has neither a server nor a raw image any more
+ */
+export async function placeAgain(layer: LayerName, live: readonly LiveMount[], place: ByteString): Promise<void> {
+  const server = layer.id === undefined ? undefined : live.find(({ id }) => id === layer.id);
+  if (server !== undefined) {
+    try {
+      await ask(server.socket, { command: 'place', target: place });
+      return;
+    } catch (error) {
+      if (!hasCode(error, 'NOT_MOUNTED')) throw error; // it has just become complete
+    }
+  }
+  const rawImage = backingFiles().find((file) => file.endsWith(`/raw/${layer.rootHash}`));
+  if (rawImage === undefined) {
+    throw new ThawfsError('MOUNT_FAILED', `the layer ${layer.rootHash.slice(0, 16)} has lost its server`, { detail: { rootHash: layer.rootHash }, suggestion: 'Unmount, and mount all images again.' });
+  }
+  attachFile(rawImage, place, MiB);
+}
+
+/** Waits for a server when it is just being replaced. */
+async function rootHashOf(server: LiveMount): Promise<string> {
+  let told: Readonly<Record<string, unknown>> = server;
+  for (const deadline = Date.now() + PATIENCE; typeof told['rootHash'] !== 'string';) {
+    if (Date.now() > deadline) throw new ThawfsError('MOUNT_FAILED', `${server.socket}: no server answers`, { suggestion: 'Look at thawfs status, and try again.' });
+    await delay(RETRY_INTERVAL);
+    told = await ask(server.socket, { command: 'status' }) as Record<string, unknown>;
+  }
+  return told['rootHash'];
+}
