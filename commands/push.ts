@@ -44,7 +44,8 @@ Files that are open stay as they are.`;
 
   private async pushImage(directory: string, image: string, options: Awaited<ReturnType<typeof mountOptions>>): Promise<Omit<MountReport, 'ended'>> {
     const { pushImage } = await import('../src/mount/mount-image.js');
-    const { ended: _, ...report } = await pushImage(directory, image, options);
+    const { directory: place, backend, layers, upper } = await pushImage(directory, image, options);
+    const report = { directory: place, backend, layers, ...(upper === undefined ? {} : { upper }) };
     this.log(fields([
       ['on top of', directory], ['back-end', report.backend], ['upper', report.upper],
       ...report.layers.flatMap(({ name, rootHash, id }): [string, string][] => [['image', name], ['root hash', rootHash], ['server', id ?? 'none needed: the image is complete here']]),

@@ -62,7 +62,9 @@ export class ControlSocket {
     switch (question.command) {
       case 'status': return this.status();
       case 'fill': return this.supervised.ask({ command: 'fill' });
-      case 'detached': return this.supervised.detached();
+      case 'detached':
+        this.supervised.detached();
+        return undefined;
       case 'place': return this.supervised.place(question.target);
     }
   }
