@@ -3,7 +3,7 @@ import * as zlib from 'node:zlib';
 import { ThawfsError } from '../errors.js';
 import type { Codec } from './codec.js';
 import { checkChunkFrame } from './frame.js';
-import { levelParameters, parameterNumbers } from './levels.js';
+import { levelParameters, parameterNumbers, type LevelParameters } from './levels.js';
 
 /** The part that the type declarations of Node 20 do not know. */
 export interface NodeZstd {
@@ -26,7 +26,7 @@ export function openNodeCodec(): Codec | undefined {
     implementation: `node:zlib zstd ${(process.versions as NodeJS.ProcessVersions & { zstd?: string }).zstd ?? process.version}`,
     compress(source, target, level) {
       // The whole input comes with the end mark, so zstd writes the content size into the header.
-      const frame = zstd.zstdCompressSync(source, { chunkSize: bound(source.length), params: numbered(levelParameters(level, source.length)) });
+      const frame = zstd.zstdCompressSync(source, { chunkSize: bound(source.length), params: numbered(levelParameters(level, source)) });
       if (frame.length > target.length) throw failed('the target is too small');
       target.set(frame);
       return frame.length;
@@ -52,7 +52,7 @@ function bound(size: number): number {
   return size + (size >> 8) + (size < smallSurplus ? (smallSurplus - size) >> 11 : 0);
 }
 
-function numbered(parameters: ReturnType<typeof levelParameters>): Record<number, number> {
+function numbered(parameters: LevelParameters): Record<number, number> {
   return Object.fromEntries(Object.entries(parameters).map(([name, value]) => [parameterNumbers[name as keyof typeof parameterNumbers], value]));
 }
 

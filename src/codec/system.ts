@@ -1,7 +1,7 @@
 /** The system's libzstd through FFI: as fast as a native addon, and nothing to compile. One context each way per thread. */
 import type { Codec } from './codec.js';
 import { checkChunkFrame } from './frame.js';
-import { levelParameters, parameterNumbers } from './levels.js';
+import { levelParameters, parameterNumbers, type LevelParameters } from './levels.js';
 import { loadZstdLibrary } from './system-library.js';
 
 /** ZSTD_reset_session_and_parameters: a call that failed leaves its session open, and parameters are not taken in one. */
@@ -20,16 +20,20 @@ export function openSystemCodec(): Codec | undefined {
   const compressor = native.declare('void *ZSTD_createCCtx()')();
   const decompressor = native.declare('void *ZSTD_createDCtx()')();
 
-  const prepare = whenChanged((level, chunkSize) => {
+  let current: LevelParameters | undefined;
+  /** A context keeps its parameters: they are set again only when others are wanted. */
+  const prepare = (parameters: LevelParameters): void => {
+    if (parameters === current) return;
     checked(reset(compressor, RESET_ALL));
-    for (const [name, value] of Object.entries(levelParameters(level, chunkSize))) {
+    for (const [name, value] of Object.entries(parameters)) {
       checked(setParameter(compressor, parameterNumbers[name as keyof typeof parameterNumbers], value));
     }
-  });
+    current = parameters;
+  };
   return {
     implementation: `libzstd ${version}`,
     compress(source, target, level) {
-      prepare(level, source.length);
+      prepare(levelParameters(level, source));
       return checked(compress2(compressor, target, target.length, source, source.length));
     },
     decompress(frame, target) {
@@ -37,15 +41,5 @@ export function openSystemCodec(): Codec | undefined {
       checked(decompress(decompressor, target, target.length, frame, frame.length));
     },
     bound: (size) => checked(compressBound(size)),
-  };
-}
-
-/** A context keeps its parameters: they are set again only for another level or size. */
-function whenChanged(set: (level: number, size: number) => void): (level: number, size: number) => void {
-  let [lastLevel, lastSize] = [-1, -1];
-  return (level, size) => {
-    if (level === lastLevel && size === lastSize) return;
-    set(level, size);
-    [lastLevel, lastSize] = [level, size];
   };
 }

@@ -3,13 +3,14 @@ import { loadWasmZstd } from '../../wasm/zstd.js';
 import { ThawfsError } from '../errors.js';
 import type { Codec } from './codec.js';
 import { checkChunkFrame } from './frame.js';
+import { levelParameters } from './levels.js';
 
 export async function loadWasmCodec(): Promise<Codec> {
   const zstd = await loadWasmZstd();
   return {
     implementation: `zstd-codec ${zstd.version}`,
     compress(source, target, level) {
-      const frame = zstd.compress(source, level);
+      const frame = zstd.compress(source, levelParameters(level, source).compressionLevel);
       if (frame.length > target.length) throw new ThawfsError('BAD_FIELD', 'zstd: the target is too small', { detail: { record: 'zstd frame' } });
       target.set(frame);
       return frame.length;

@@ -9,12 +9,10 @@ import { ThawfsError } from '../errors.js';
 import { encodeManifest, hashTreeSize, type Manifest } from '../format/manifest.js';
 import { encodeSignatures, type SignatureScheme } from '../format/signatures.js';
 import { BLOCK_SIZE, KiB, MiB } from '../units.js';
-import { openImage } from './open.js';
 import { writeOutput, type OutputFile } from './output-file.js';
 import { createPool, packImage, type PackedImage } from './pack.js';
 import { openRawSource, type RawSource, type RawSourceOptions } from './raw-source.js';
 import { Signers, type SignOptions } from './signers.js';
-import { checkImage } from './verify.js';
 import { VERSION } from './version.js';
 
 /** What is going on, for progress bars: bytes of the raw image, or files while a source is scanned. */
@@ -35,7 +33,7 @@ export interface BuildOptions extends RawSourceOptions, Partial<SignOptions> {
   readonly sequence?: number;
   /** Seconds since 1970 after which readers refuse the image; default never. */
   readonly expires?: number;
-  /** zstd level 1..19, default 3. */
+  /** zstd level 1..19, default 3, which takes level 2 for what is not text (docs/decisions/levels.md). */
   readonly level?: number;
   /** Raw bytes per chunk, a power of two from 16 KiB to 1 MiB; default 64 KiB. */
   readonly chunkSize?: number;
@@ -89,10 +87,11 @@ async function buildWith(pool: WorkerPool, settings: Settings, signers: Signers,
   try {
     options.signal?.throwIfAborted();
     return await writeOutput(options.output, async (file) => {
+      const check = options.check ?? true;
+      if (check) loadCheck().catch(() => undefined); // while the other threads are busy; whoever needs it sees the failure
       const packed = await pack(source, file, pool, settings, options);
       const manifest = describe(source, packed, settings, options);
       const signedBy = await writeHead(file, manifest, packed, signers);
-      const check = options.check ?? true;
       if (check) await checkFinished(file, pool, options);
       return {
         output: options.output, manifest, fileSize: packed.fileSize, rawSize: packed.rawSize,
@@ -173,6 +172,12 @@ async function writeHead(file: OutputFile, manifest: Manifest, packed: PackedIma
 
 /** The content, not the signatures: the keys that made those are at hand. */
 async function checkFinished({ temporaryPath: path }: OutputFile, pool: WorkerPool, { signal, onProgress }: BuildOptions): Promise<void> {
+  const [{ openImage }, { checkImage }] = await loadCheck();
   await using image = await openImage(path, { trust: { keys: [], allowUnsigned: true, now: 0 }, ...(signal === undefined ? {} : { signal }) });
   await checkImage(image, { path, pool }, { signal, onProgress: (done, total) => onProgress?.('check', done, total) });
+}
+
+/** The code that reads images, which a build without a check does not load. */
+function loadCheck(): Promise<[typeof import('./open.js'), typeof import('./verify.js')]> {
+  return Promise.all([import('./open.js'), import('./verify.js')]);
 }

@@ -4,7 +4,6 @@ import { resolve } from 'node:path';
 import { fromText } from '../bytes/byte-string.js';
 import type { RandomAccess } from '../bytes/random-access.js';
 import { ThawfsError, fromErrno } from '../errors.js';
-import { Ext4Reader } from '../ext4/reader/reader.js';
 import { layOutExt4, type Ext4Layout } from '../ext4/writer/writer.js';
 import type { Content, HostFile } from '../model/content.js';
 import type { DirectoryNode } from '../model/tree.js';
@@ -91,7 +90,7 @@ function layOut(root: DirectoryNode, shared: ReturnType<typeof findDuplicates> |
 }
 
 /** Its bytes are kept, filled up with zeros to a whole block. */
-function existingFileSystem(path: string, options: RawSourceOptions): RawSource {
+async function existingFileSystem(path: string, options: RawSourceOptions): Promise<RawSource> {
   const asked = (['exclude', 'owner', 'clampMtime', 'uuid', 'volumeName', 'size', 'freeBytes', 'fsVerity', 'journal', 'inlineData'] as const)
     .find((name) => options[name] !== undefined && options[name] !== false && (!Array.isArray(options[name]) || options[name].length > 0));
   if (asked !== undefined) {
@@ -109,6 +108,7 @@ function existingFileSystem(path: string, options: RawSourceOptions): RawSource 
     const stat = fstatSync(fd);
     if (!stat.isFile()) throw new ThawfsError('BAD_ARGUMENT', `${path}: not a regular file`, { detail: { path }, suggestion: 'Copy the device into a file first.' });
     const { size } = stat;
+    const { Ext4Reader } = await import('../ext4/reader/reader.js'); // no other source needs it
     const { uuid } = new Ext4Reader(fileAccess(fd, size));
     const file: HostFile = { path: fromText(resolve(path)), seen: { size, mtimeMs: stat.mtimeMs } };
     const pieces = [...dataRanges(fd, size)].map(({ start, end }) => ({ offset: start, length: end - start, source: file, sourceOffset: start }));

@@ -7,7 +7,6 @@ import { checkStructure, type Ext4Check } from '../ext4/reader/check.js';
 import type { Manifest } from '../format/manifest.js';
 import type { TrustReport } from '../trust/policy.js';
 import { checkContainer, type CheckOptions, type LocalFile } from './check-container.js';
-import { compareReaders } from './deep-check.js';
 import type { Image } from './image.js';
 import { openImage, type OpenOptions } from './open.js';
 import { createPool } from './pack.js';
@@ -49,7 +48,7 @@ export async function verifyImage(location: string, { deep = false, jobs = avail
   const pool = createPool({ ...packingOf(image.manifest), jobs, signal });
   try {
     const structure = await checkImage(image, path === undefined ? undefined : { path, pool }, { signal, onProgress });
-    const comparedNames = deep ? await compareReaders(image, signal) : undefined;
+    const comparedNames = deep ? await (await import('./deep-check.js')).compareReaders(image, signal) : undefined;
     return {
       location: image.location, manifest: image.manifest, signatures: image.trust.signatures, signedBy: image.trust.signedBy, fileSize: image.fileSize, structure,
       ...(comparedNames === undefined ? {} : { comparedNames }),

@@ -1,14 +1,8 @@
-/** Opens whatever a user names as the source of a tree. */
+/** Opens whatever a user names as the source of a tree; loads the code of that kind only, for loading is a good part of a small build. */
 import { readFileSync, statSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import type { ByteString } from '../bytes/byte-string.js';
 import { fromErrno } from '../errors.js';
-import { parseDump } from './dump.js';
-import { scanDirectory } from './from-directory.js';
-import { readDockerArchive } from './from-docker-archive.js';
-import { readOciLayout } from './from-oci.js';
-import { readTar } from './from-tar.js';
-import { compileGlobs } from './glob.js';
 import type { Platform } from './oci-json.js';
 import type { TreeSource } from './tree-source.js';
 
@@ -33,14 +27,15 @@ export interface OpenTreeOptions {
  */
 export async function openTree(spec: string, options: OpenTreeOptions = {}): Promise<TreeSource> {
   options.signal?.throwIfAborted();
-  if (spec === '-') return readTar(options.stdin ?? process.stdin, options);
+  if (spec === '-') return (await import('./from-tar.js')).readTar(options.stdin ?? process.stdin, options);
   const [, scheme, rest = ''] = /^(oci|docker-archive|dump):(.*)$/s.exec(spec) ?? [];
-  if (scheme === 'oci') return readOciLayout(rest, options);
-  if (scheme === 'docker-archive') return readDockerArchive(rest, options);
-  if (scheme === 'dump') return { root: parseDump(readText(rest)), warnings: [], dispose: () => undefined };
-  if (!isDirectory(spec)) return readTar(spec, options);
+  if (scheme === 'oci') return (await import('./from-oci.js')).readOciLayout(rest, options);
+  if (scheme === 'docker-archive') return (await import('./from-docker-archive.js')).readDockerArchive(rest, options);
+  if (scheme === 'dump') return { root: (await import('./dump.js')).parseDump(readText(rest)), warnings: [], dispose: () => undefined };
+  if (!isDirectory(spec)) return (await import('./from-tar.js')).readTar(spec, options);
   const { exclude = [], extraXattrs = [] } = options;
-  return scanDirectory(spec, { extraXattrs, ...(exclude.length > 0 ? { skip: compileGlobs(exclude) } : {}) });
+  const { scanDirectory } = await import('./from-directory.js');
+  return scanDirectory(spec, { extraXattrs, ...(exclude.length > 0 ? { skip: (await import('./glob.js')).compileGlobs(exclude) } : {}) });
 }
 
 function isDirectory(path: string): boolean {
