@@ -24,9 +24,11 @@ export type { SequenceMemory, SignatureState, TrustPolicy, TrustReport } from '.
 export type { Manifest } from './format/manifest.js';
 export type { SignatureScheme } from './format/signatures.js';
 export { errorCodes, hasCode, ThawfsError, type ErrorCode, type ErrorDetail, type ErrorKind } from './errors.js';
-export { mountImages, type LayerReport, type MountOptions, type MountReport } from './mount/mount-image.js';
+export { mountImages, pushImage, type LayerReport, type MountOptions, type MountReport } from './mount/mount-image.js';
 export { unmountImage, type UnmountOptions } from './mount/unmount.js';
 export { mountStatus, type MountStatus } from './mount/status.js';
 export { fillMount, type FillMountOptions } from './mount/fill-mount.js';
+export { fillCache, type FillCacheOptions, type FillCacheReport } from './image/fill-cache.js';
+export { checkCache, type CacheCheckReport, type CheckCacheOptions } from './image/check-cache.js';
 export { pushFiles, type PushReport } from './mount/push.js';
 export { serveFolder, type ServedRequest, type ServeOptions } from './publish/serve.js';

@@ -65,9 +65,10 @@ export class DiskStore {
 
   /**
    * @param id lowercase hex digest
+   * @param used whether this counts as a use, which eviction goes by
    * @returns the object's bytes, unverified, owned by the caller; undefined when it is not here or cannot be read
    */
-  read(id: string): Uint8Array | undefined {
+  read(id: string, used = true): Uint8Array | undefined {
     let fd: number;
     try {
       fd = openSync(this.pathOf(id), 'r');
@@ -81,7 +82,7 @@ export class DiskStore {
       const bytes = Buffer.allocUnsafeSlow(size);
       const received = readSync(fd, bytes, 0, size, 0);
       this.statistics.hits++;
-      if (Date.now() - mtimeMs > TOUCH_INTERVAL) futimesSync(fd, new Date(), new Date());
+      if (used && Date.now() - mtimeMs > TOUCH_INTERVAL) futimesSync(fd, new Date(), new Date());
       return bytes.subarray(0, received);
     } catch {
       this.statistics.misses++;
@@ -161,6 +162,11 @@ export class DiskStore {
     rmSync(`${this.folder}/pins/${name}`, { force: true });
   }
 
+  /** @returns the names under which objects are pinned */
+  pins(): string[] {
+    return readdirSync(`${this.folder}/pins`).filter((name) => !name.endsWith('.partial')).sort();
+  }
+
   /** Removes the objects unused for longest until at most `target` bytes are used. @returns bytes used now */
   evict(target: number): number {
     return withFileLock(this.usage, () => this.evictLocked(target));
@@ -172,6 +178,7 @@ export class DiskStore {
   }
 
   private evictLocked(target: number): number {
+    this.removeAbandoned();
     const pinned = this.pinned();
     const objects = [...this.objects()];
     let used = objects.reduce((sum, { space }) => sum + space, this.rawSpace());
@@ -192,10 +199,7 @@ export class DiskStore {
   /** All objects, in no particular order. */
   *objects(): Generator<{ readonly id: string; readonly space: number; readonly usedMs: number }> {
     for (const folder of readdirSync(`${this.folder}/objects`)) {
-      if (!/^[0-9a-f]{2}$/.test(folder)) {
-        this.removeAbandoned(folder);
-        continue;
-      }
+      if (!/^[0-9a-f]{2}$/.test(folder)) continue;
       for (const name of readdirSync(`${this.folder}/objects/${folder}`)) {
         const stat = statSync(`${this.folder}/objects/${folder}/${name}`, { throwIfNoEntry: false });
         if (stat !== undefined) yield { id: folder + name, space: spaceOf(stat.size), usedMs: stat.mtimeMs };
@@ -209,15 +213,16 @@ export class DiskStore {
     return readdirSync(folder).reduce((sum, name) => sum + (statSync(`${folder}/${name}`, { throwIfNoEntry: false })?.blocks ?? 0) * 512, 0);
   }
 
-  /** A temporary file whose process is gone. Only called under the lock, when nobody else is writing one. */
-  private removeAbandoned(name: string): void {
-    rmSync(`${this.folder}/objects/${name}`, { force: true });
+  /** Temporary files whose processes are gone. Only called under the lock, when nobody else is writing one. */
+  private removeAbandoned(): void {
+    for (const name of readdirSync(`${this.folder}/objects`)) {
+      if (name.startsWith('.')) rmSync(`${this.folder}/objects/${name}`, { force: true });
+    }
   }
 
   private pinned(): Set<string> {
     const ids = new Set<string>();
-    for (const name of readdirSync(`${this.folder}/pins`)) {
-      if (name.endsWith('.partial')) continue;
+    for (const name of this.pins()) {
       const bytes = readFileSync(`${this.folder}/pins/${name}`);
       for (let at = 0; at + 32 <= bytes.length; at += 32) ids.add(bytes.toString('hex', at, at + 32));
     }

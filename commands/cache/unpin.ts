@@ -1,0 +1,26 @@
+import { string } from '@oclif/core/args';
+import { BaseCommand } from '../../src/cli/base-command.js';
+import { cacheFlags, openCache } from '../../src/cli/cache.js';
+import { ThawfsError } from '../../src/errors.js';
+
+export default class CacheUnpin extends BaseCommand {
+  static override summary = 'Let the cache forget an image that was pinned.';
+  static override description = 'Its chunks stay until room is needed for others.';
+  static override examples = [{ description: 'An image that is not needed any more, as thawfs cache ls lists it:', command: '<%= config.bin %> <%= command.id %> 9bb85adc6b82' }];
+  static override args = { rootHash: string({ required: true, description: 'Root hash of the image, or its beginning.' }) };
+  static override flags = cacheFlags;
+
+  async run(): Promise<{ unpinned: string }> {
+    const { args: { rootHash }, flags } = await this.parse(CacheUnpin);
+    const store = await openCache(flags);
+    const [name, ...others] = store.pins().filter((pin) => pin.startsWith(rootHash));
+    if (name === undefined || others.length > 0) {
+      throw new ThawfsError('BAD_ARGUMENT', `${rootHash}: ${name === undefined ? 'no image is pinned under this root hash' : 'several root hashes begin like this'}`, {
+        suggestion: 'Look at thawfs cache ls.',
+      });
+    }
+    store.unpin(name);
+    this.log(`unpinned ${name}`);
+    return { unpinned: name };
+  }
+}
