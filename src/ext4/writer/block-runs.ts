@@ -3,10 +3,15 @@ import { ThawfsError } from '../../errors.js';
 import type { Content, Piece } from '../../model/content.js';
 import { BLOCK_SIZE } from '../../units.js';
 
-/** A run of logical blocks. All runs of one file lie one after another on disk. */
+/** A run of logical blocks. */
 export interface BlockRun {
   readonly logical: number;
   count: number;
+}
+
+/** And where it lies. */
+export interface MappedRun extends BlockRun {
+  readonly physical: number;
 }
 
 /**
@@ -34,23 +39,59 @@ export function blockRuns(content: Content): BlockRun[] {
   return runs;
 }
 
-/** Moves the pieces of a file to where its blocks are: the first run at byte `start`, each further run after the one before. */
-export function* placePieces(content: Content, start: number): Generator<Piece> {
-  let next = start; // where the next run begins
-  let shift = 0; // from position in the file to position in the image
-  let runEnd = -1; // logical block after the current run
-  for (const { offset, length, source, sourceOffset } of content.pieces) {
-    if (length === 0) continue;
-    const first = Math.floor(offset / BLOCK_SIZE);
-    const after = Math.ceil((offset + length) / BLOCK_SIZE);
-    if (first > runEnd) {
-      shift = next - first * BLOCK_SIZE;
-      runEnd = first;
-    }
-    next += Math.max(0, after - runEnd) * BLOCK_SIZE;
-    runEnd = Math.max(runEnd, after);
-    yield { offset: shift + offset, length, source, sourceOffset };
+/** @returns the runs, one after another from a block on */
+export function mapFrom(runs: readonly BlockRun[], first: number): MappedRun[] {
+  let physical = first;
+  return runs.map(({ logical, count }) => {
+    physical += count;
+    return { logical, count, physical: physical - count };
+  });
+}
+
+/** @returns the runs in the stretches in which they lie on disk: each run of a stretch begins where the one before ends. */
+export function stretchesOf(runs: readonly MappedRun[]): MappedRun[][] {
+  const stretches: MappedRun[][] = [];
+  let end = -1;
+  for (const run of runs) {
+    if (run.physical === end) stretches.at(-1)!.push(run);
+    else stretches.push([run]);
+    end = run.physical + run.count;
   }
+  return stretches;
+}
+
+/** Moves the pieces of a file, as far as they lie in `runs`, to where these lie in the image. @param runs of one stretch */
+export function* placePieces(pieces: Content['pieces'], runs: readonly MappedRun[]): Generator<Piece> {
+  const last = runs.at(-1);
+  if (last === undefined) return;
+  const end = (last.logical + last.count) * BLOCK_SIZE;
+  let next = 0;
+  for (const { offset, length, source, sourceOffset } of piecesFrom(pieces, runs[0]!.logical * BLOCK_SIZE)) {
+    if (offset >= end) return;
+    while (next < runs.length && (runs[next]!.logical + runs[next]!.count) * BLOCK_SIZE <= offset) next++;
+    for (let i = next; i < runs.length && runs[i]!.logical * BLOCK_SIZE < offset + length; i++) {
+      const { logical, count, physical } = runs[i]!;
+      const from = Math.max(offset, logical * BLOCK_SIZE);
+      const to = Math.min(offset + length, (logical + count) * BLOCK_SIZE);
+      if (to > from) yield { offset: (physical - logical) * BLOCK_SIZE + from, length: to - from, source, sourceOffset: sourceOffset + from - offset };
+    }
+  }
+}
+
+/** A file of many pieces in many stretches is not walked from its start for each of them. */
+function* piecesFrom(pieces: Content['pieces'], start: number): Generator<Piece> {
+  if (!Array.isArray(pieces)) {
+    yield* pieces;
+    return;
+  }
+  const list = pieces as readonly Piece[];
+  let [low, high] = [0, list.length];
+  while (low < high) {
+    const middle = low + high >>> 1;
+    if (list[middle]!.offset + list[middle]!.length > start) high = middle;
+    else low = middle + 1;
+  }
+  for (; low < list.length; low++) yield list[low]!;
 }
 
 export function countBlocks(runs: readonly BlockRun[]): number {

@@ -2,14 +2,14 @@
 import { fileTypes } from '../../format/ext4/directory.js';
 import { inodeChecksumSeed } from './checksum.js';
 import { countTreeBlocks, treeBlocks } from './htree.js';
-import { inodeNumber, type Inventory } from './inventory.js';
+import type { Inventory } from './inventory.js';
 import { entrySize, LEAF_SIZE, LinearBlock, type DirectoryEntries } from './linear-block.js';
 
 export function directoryOfRank(inventory: Inventory, rank: number): DirectoryEntries {
   const index = inventory.directories[rank]!;
   return {
     inventory, from: inventory.entryStarts[rank]!, to: inventory.entryStarts[rank + 1]!,
-    inode: inodeNumber(index), parentInode: inodeNumber(inventory.parents[index]!),
+    inode: inventory.inodes[index]!, parentInode: inventory.inodes[inventory.parents[index]!]!,
   };
 }
 

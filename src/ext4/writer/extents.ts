@@ -3,7 +3,7 @@ import { crc32c } from '../../bytes/crc32c.js';
 import { EXTENT_ENTRY_SIZE, EXTENT_HEADER_SIZE, EXTENT_MAGIC, EXTENT_MAX_LENGTH, EXTENT_TAIL_SIZE } from '../../format/ext4/extent.js';
 import { INODE_BLOCK_SIZE } from '../../format/ext4/inode.js';
 import { BLOCK_SIZE } from '../../units.js';
-import type { BlockRun } from './block-runs.js';
+import type { BlockRun, MappedRun } from './block-runs.js';
 
 /** An extent, or in an inner node the first logical block and the place of a node (`length` 0). */
 interface Entry {
@@ -30,26 +30,25 @@ export function extentTreeBlockCount(runs: readonly BlockRun[]): number {
 /**
  * Writes the root into i_block.
  *
- * @param firstBlock physical block of the first run; the others follow it
- * @param treeBlock first block of the tree outside the inode, where {@link extentTreeBlocks} goes
+ * @param treeBlocks blocks of the tree outside the inode, where {@link extentTreeBlocks} goes
  */
-export function writeExtentRoot(view: DataView, at: number, runs: readonly BlockRun[], firstBlock: number, treeBlock: number): void {
-  let entries = extentsOf(runs, firstBlock);
+export function writeExtentRoot(view: DataView, at: number, runs: readonly MappedRun[], treeBlocks: readonly number[]): void {
+  let entries = extentsOf(runs);
   let depth = 0;
-  for (let block = treeBlock; entries.length > ROOT_ENTRIES; depth++) {
-    entries = parentsOf(entries, block);
-    block += entries.length;
+  for (let used = 0; entries.length > ROOT_ENTRIES; depth++) {
+    entries = parentsOf(entries, treeBlocks, used);
+    used += entries.length;
   }
   writeNode(view, at, entries, ROOT_ENTRIES, depth);
 }
 
 /**
  * @param seed inode checksum seed
- * @returns the blocks for `treeBlock` and after: leaves first, then each level above
+ * @returns the contents of `treeBlocks` in order: leaves first, then each level above
  */
-export function* extentTreeBlocks(runs: readonly BlockRun[], firstBlock: number, treeBlock: number, seed: number): Generator<Uint8Array> {
-  let entries = extentsOf(runs, firstBlock);
-  for (let depth = 0, block = treeBlock; entries.length > ROOT_ENTRIES; depth++) {
+export function* extentTreeBlocks(runs: readonly MappedRun[], treeBlocks: readonly number[], seed: number): Generator<Uint8Array> {
+  let entries = extentsOf(runs);
+  for (let depth = 0, used = 0; entries.length > ROOT_ENTRIES; depth++) {
     for (let i = 0; i < entries.length; i += NODE_ENTRIES) {
       const node = new Uint8Array(BLOCK_SIZE);
       const view = new DataView(node.buffer);
@@ -58,28 +57,25 @@ export function* extentTreeBlocks(runs: readonly BlockRun[], firstBlock: number,
       view.setUint32(tail, crc32c(seed, node, 0, tail), true);
       yield node;
     }
-    entries = parentsOf(entries, block);
-    block += entries.length;
+    entries = parentsOf(entries, treeBlocks, used);
+    used += entries.length;
   }
 }
 
-function extentsOf(runs: readonly BlockRun[], firstBlock: number): Entry[] {
+function extentsOf(runs: readonly MappedRun[]): Entry[] {
   const extents: Entry[] = [];
-  let physical = firstBlock;
-  for (const { logical, count } of runs) {
+  for (const { logical, count, physical } of runs) {
     for (let done = 0; done < count; done += EXTENT_MAX_LENGTH) {
-      const length = Math.min(count - done, EXTENT_MAX_LENGTH);
-      extents.push({ logical: logical + done, physical, length });
-      physical += length;
+      extents.push({ logical: logical + done, physical: physical + done, length: Math.min(count - done, EXTENT_MAX_LENGTH) });
     }
   }
   return extents;
 }
 
-/** One entry for each node of the level of `entries`, the nodes being in a row from `block`. */
-function parentsOf(entries: readonly Entry[], block: number): Entry[] {
+/** One entry for each node of the level of `entries`; the nodes lie in `blocks` from `used` on. */
+function parentsOf(entries: readonly Entry[], blocks: readonly number[], used: number): Entry[] {
   const parents: Entry[] = [];
-  for (let i = 0; i < entries.length; i += NODE_ENTRIES) parents.push({ logical: entries[i]!.logical, physical: block++, length: 0 });
+  for (let i = 0; i < entries.length; i += NODE_ENTRIES) parents.push({ logical: entries[i]!.logical, physical: blocks[used + parents.length]!, length: 0 });
   return parents;
 }
 

@@ -13,18 +13,33 @@ export interface Needs {
 
 export interface Geometry {
   readonly blocks: number;
-  /** Blocks [0, usedBlocks) are in use, all others free. */
+  /** Blocks in use. */
   readonly usedBlocks: number;
   readonly groups: number;
   readonly blocksPerGroup: number;
   readonly inodesPerGroup: number;
-  /** Inodes 1..usedInodes are in use or reserved, all others free. */
+  /** Highest inode number in use. */
   readonly usedInodes: number;
   /** First block of: all block bitmaps, all inode bitmaps, all inode tables, the body. Block 0 is the superblock, then come the descriptors. */
   readonly blockBitmaps: number;
   readonly inodeBitmaps: number;
   readonly inodeTables: number;
   readonly body: number;
+  /** Groups that came after the layout was made (layout-on-a-base): their block bitmaps, each followed by the inode bitmap. */
+  readonly laterBitmaps: readonly number[];
+}
+
+/** @returns blocks of superblock, descriptors, bitmaps and inode tables */
+export function frontBlocks({ body, laterBitmaps }: Geometry): number {
+  return body + 2 * laterBitmaps.length;
+}
+
+/** @returns where the block bitmap of a group lies, and its inode bitmap */
+export function bitmapsOf({ blockBitmaps, inodeBitmaps, laterBitmaps }: Geometry, group: number): { readonly blocks: number; readonly inodes: number } {
+  const early = inodeBitmaps - blockBitmaps;
+  if (group < early) return { blocks: blockBitmaps + group, inodes: inodeBitmaps + group };
+  const later = laterBitmaps[group - early]!;
+  return { blocks: later, inodes: later + 1 };
 }
 
 /** Room for new files where there is free space: one inode for this many bytes, as mkfs.ext4 has it. */
@@ -88,7 +103,7 @@ function layOut(needs: Needs, inodes: number, groups: number): Omit<Geometry, 'b
   const inodeBitmaps = blockBitmaps + groups;
   const inodeTables = inodeBitmaps + groups;
   const body = inodeTables + groups * inodesPerGroup / INODES_PER_BLOCK;
-  return { groups, inodesPerGroup, usedInodes: needs.inodes, blockBitmaps, inodeBitmaps, inodeTables, body, usedBlocks: body + needs.bodyBlocks };
+  return { groups, inodesPerGroup, laterBitmaps: [], usedInodes: needs.inodes, blockBitmaps, inodeBitmaps, inodeTables, body, usedBlocks: body + needs.bodyBlocks };
 }
 
 function checkLimits(geometry: Geometry): Geometry {

@@ -3,15 +3,17 @@ import { toBytes } from '../../bytes/byte-string.js';
 import type { Content, Piece } from '../../model/content.js';
 import type { FileNode, SymlinkNode } from '../../model/tree.js';
 import { BLOCK_SIZE } from '../../units.js';
-import { placePieces } from './block-runs.js';
+import { countBlocks, placePieces, stretchesOf, type MappedRun } from './block-runs.js';
 import { inodeChecksumSeed } from './checksum.js';
 import { directoryBlocks, directoryOfRank } from './directory.js';
 import { extentTreeBlocks } from './extents.js';
-import { blockBitmaps, descriptorBlocks, inodeBitmaps } from './groups.js';
+import { verityPiece } from './demand.js';
+import { bitmapsOf } from './geometry.js';
+import { blockBitmap, descriptorBlocks, inodeBitmap } from './groups.js';
 import { inodeTables } from './inode-table.js';
-import { inodeNumber } from './inventory.js';
 import { journalHead } from './journal.js';
-import { nodeRuns, type Layout } from './layout.js';
+import type { Layout } from './layout.js';
+import { inOrder, merged, type Part } from './parts.js';
 import { superblockBlock } from './superblock.js';
 import { xattrBlock } from './xattr.js';
 
@@ -24,62 +26,89 @@ export function imageContent(layout: Layout, uuid: Uint8Array, volumeName: Uint8
 }
 
 function* imagePieces(layout: Layout, uuid: Uint8Array, volumeName: Uint8Array): Generator<Piece> {
-  const { geometry, inventory, placement: { starts, sizes } } = layout;
-  yield* blocksFrom(0, [superblockBlock(layout, uuid, volumeName), descriptorBlocks(geometry, inventory)]);
-  yield* blocksFrom(geometry.blockBitmaps, blockBitmaps(geometry));
-  yield* blocksFrom(geometry.inodeBitmaps, inodeBitmaps(geometry));
-  yield* blocksFrom(geometry.inodeTables, inodeTables(layout));
-  yield* blocksFrom(starts.directories, allDirectories(layout));
-  yield* blocksFrom(starts.symlinks, allSymlinks(layout));
-  yield* blocksFrom(starts.xattrs, allXattrBlocks(layout));
-  yield* blocksFrom(starts.trees, allExtentTrees(layout));
-  if (sizes.journal > 0) yield* blocksFrom(starts.journal, [journalHead(sizes.journal)]);
-  yield* allData(layout);
+  const streams = [[superblockPart(layout, uuid, volumeName)], bitmapParts(layout), [tablesPart(layout)], mappedParts(layout), xattrParts(layout), treeParts(layout), journalParts(layout)];
+  for (const { pieces } of merged(streams)) yield* pieces();
 }
 
-/** Pieces for arrays of whole blocks one after another; undefined leaves a block out. */
-function* blocksFrom(firstBlock: number, runs: Iterable<Uint8Array | undefined>): Generator<Piece> {
+/** Pieces for arrays of whole blocks one after another. */
+function* blocksFrom(firstBlock: number, runs: Iterable<Uint8Array>): Generator<Piece> {
   let offset = firstBlock * BLOCK_SIZE;
   for (const run of runs) {
-    if (run !== undefined) yield { offset, length: run.length, source: run, sourceOffset: 0 };
-    offset += run?.length ?? BLOCK_SIZE;
+    yield { offset, length: run.length, source: run, sourceOffset: 0 };
+    offset += run.length;
   }
 }
 
-function* allDirectories({ inventory, inline }: Layout): Generator<Uint8Array> {
-  for (let rank = 0; rank < inventory.directories.length; rank++) {
-    if (inline[inventory.directories[rank]!] === 0) yield* directoryBlocks(directoryOfRank(inventory, rank));
+/** A part that is made of whole blocks. */
+function blocksPart(block: number, make: () => Iterable<Uint8Array>): Part {
+  return { block, pieces: () => blocksFrom(block, make()) };
+}
+
+function superblockPart(layout: Layout, uuid: Uint8Array, volumeName: Uint8Array): Part {
+  return blocksPart(0, () => [superblockBlock(layout, uuid, volumeName), descriptorBlocks(layout)]);
+}
+
+function bitmapParts(layout: Layout): Part[] {
+  const groups = Array.from({ length: layout.geometry.groups }, (_, number) => ({ number, ...bitmapsOf(layout.geometry, number) }));
+  return inOrder([
+    ...groups.map(({ number, blocks }) => blocksPart(blocks, () => present(blockBitmap(layout, number)))),
+    ...groups.map(({ number, inodes }) => blocksPart(inodes, () => present(inodeBitmap(layout, number)))),
+  ]);
+}
+
+function present(block: Uint8Array | undefined): Uint8Array[] {
+  return block === undefined ? [] : [block];
+}
+
+function tablesPart(layout: Layout): Part {
+  return blocksPart(layout.geometry.inodeTables, () => inodeTables(layout));
+}
+
+/** Directories, symlinks and file data. */
+function* mappedParts(layout: Layout): Generator<Part> {
+  for (const { index, runs } of layout.placement.stretches()) yield { block: runs[0]!.physical, pieces: () => mappedPieces(layout, index, runs) };
+}
+
+function mappedPieces(layout: Layout, index: number, runs: readonly MappedRun[]): Iterable<Piece> {
+  const node = layout.inventory.nodes[index]!;
+  if (node.kind === 'file') return filePieces(layout, node, runs);
+  const blocks = node.kind === 'directory' ? directoryBlocks(directoryOfRank(layout.inventory, layout.inventory.ranks[index]!)) : [targetBlock(node as SymlinkNode)];
+  return blocksFrom(runs[0]!.physical, selected(blocks, runs));
+}
+
+/** @returns the blocks with the numbers that the runs have */
+function* selected(blocks: Iterable<Uint8Array>, runs: readonly MappedRun[]): Generator<Uint8Array> {
+  let number = 0;
+  for (const block of blocks) {
+    if (runs.some(({ logical, count }) => number >= logical && number < logical + count)) yield block;
+    number++;
   }
 }
 
-function* allSymlinks({ inventory, placement: { blockCounts } }: Layout): Generator<Uint8Array> {
-  for (let index = 0; index < blockCounts.length; index++) {
-    const node = inventory.nodes[index]!;
-    if (node.kind !== 'symlink' || blockCounts[index] === 0) continue;
-    const block = new Uint8Array(BLOCK_SIZE);
-    block.set(toBytes((node satisfies SymlinkNode).target));
-    yield block;
-  }
+function targetBlock({ target }: SymlinkNode): Uint8Array {
+  const block = new Uint8Array(BLOCK_SIZE);
+  block.set(toBytes(target));
+  return block;
 }
 
-function* allXattrBlocks({ xattrBlocks, placement: { starts } }: Layout): Generator<Uint8Array> {
-  let number = starts.xattrs;
-  for (const { xattrs, refcount } of xattrBlocks.blocks) yield xattrBlock(xattrs, refcount, number++);
+function* filePieces({ verityTrees }: Layout, file: FileNode, runs: readonly MappedRun[]): Generator<Piece> {
+  yield* placePieces(file.content.pieces, runs);
+  const verity = verityTrees.get(file);
+  if (verity !== undefined) yield* placePieces([verityPiece(file, verity)], runs);
 }
 
-function* allExtentTrees(layout: Layout): Generator<Uint8Array> {
-  const { treeBlocks, firstBlocks } = layout.placement;
-  for (const [index, treeBlock] of treeBlocks) {
-    yield* extentTreeBlocks(nodeRuns(layout, index), firstBlocks[index]!, treeBlock, inodeChecksumSeed(inodeNumber(index)));
-  }
+function xattrParts({ xattrBlocks: { blocks }, placement }: Layout): Part[] {
+  return inOrder(blocks.map(({ xattrs, refcount }, i) => {
+    const number = placement.xattrBlocks[i]!;
+    return blocksPart(number, () => [xattrBlock(xattrs, refcount, number)]);
+  }));
 }
 
-function* allData({ inventory, dataFiles, placement: { firstBlocks, blockCounts }, verityTrees }: Layout): Generator<Piece> {
-  for (const index of dataFiles) {
-    const file = inventory.nodes[index] as FileNode;
-    const start = firstBlocks[index]! * BLOCK_SIZE;
-    yield* placePieces(file.content, start);
-    const verity = verityTrees.get(file);
-    if (verity !== undefined) yield { offset: start + blockCounts[index]! * BLOCK_SIZE - verity.length, length: verity.length, source: verity, sourceOffset: 0 };
-  }
+function treeParts({ placement, inventory: { inodes } }: Layout): Part[] {
+  return inOrder([...placement.trees].flatMap(([index, blocks]) => stretchesOf(blocks.map((physical, logical) => ({ logical, count: 1, physical })))
+    .map((stretch) => blocksPart(stretch[0]!.physical, () => selected(extentTreeBlocks(placement.runsOf(index), blocks, inodeChecksumSeed(inodes[index]!)), stretch)))));
+}
+
+function journalParts({ placement: { journal } }: Layout): Part[] {
+  return journal.slice(0, 1).map(({ physical }) => blocksPart(physical, () => [journalHead(countBlocks(journal))]));
 }

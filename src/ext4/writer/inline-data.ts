@@ -2,7 +2,6 @@
 import { fileTypes } from '../../format/ext4/directory.js';
 import { INODE_BLOCK_SIZE } from '../../format/ext4/inode.js';
 import { INLINE_DATA_XATTR } from '../../format/ext4/xattr.js';
-import { inodeNumber } from './inventory.js';
 import { entrySize, writeEntry, type DirectoryEntries } from './linear-block.js';
 import { XATTR_BODY_SIZE } from './parameters.js';
 import { sizeOf, type DiskXattr } from './xattr.js';
@@ -46,7 +45,7 @@ export function inlineDirectory({ inventory, from, to, parentInode }: DirectoryE
     }
     if (at + size > end) return undefined;
     const index = inventory.entryNodes[i]!;
-    writeEntry(view, at, inodeNumber(index), name, fileTypes[inventory.nodes[index]!.kind]);
+    writeEntry(view, at, inventory.inodes[index]!, name, fileTypes[inventory.nodes[index]!.kind]);
     last = at;
     at += size;
   }

@@ -2,15 +2,16 @@
 import { toBytes } from '../../bytes/byte-string.js';
 import { crc32c } from '../../bytes/crc32c.js';
 import { INODE_BLOCK_SIZE, INODE_CORE_SIZE, INODE_EXTRA_SIZE, inodeFlags, LINK_MAX } from '../../format/ext4/inode.js';
-import { FIRST_FREE_INODE, JOURNAL_INODE, ROOT_INODE } from '../../format/ext4/superblock.js';
+import { JOURNAL_INODE } from '../../format/ext4/superblock.js';
 import { XATTR_MAGIC } from '../../format/ext4/xattr.js';
 import { typeBits, type TreeNode } from '../../model/tree.js';
 import { BLOCK_SIZE } from '../../units.js';
 import { inodeChecksumSeed } from './checksum.js';
 import { directoryOfRank } from './directory.js';
-import { extentTreeBlockCount, writeExtentRoot } from './extents.js';
+import { countBlocks } from './block-runs.js';
+import { writeExtentRoot } from './extents.js';
 import { inlineDirectory, inlineRoom, inlineXattr } from './inline-data.js';
-import { nodeRuns, type Layout } from './layout.js';
+import type { Layout } from './layout.js';
 import { INODE_SIZE, INODES_PER_BLOCK, XATTR_BODY_OFFSET, XATTR_BODY_SIZE } from './parameters.js';
 import { placeXattrs, writeXattrs, type DiskXattr } from './xattr.js';
 
@@ -21,21 +22,23 @@ const BLOCK_AREA = 40; // i_block
 
 /** @returns the blocks of the inode tables up to the last inode in use; the tables of all groups lie in a row. */
 export function* inodeTables(layout: Layout): Generator<Uint8Array> {
-  const { usedInodes } = layout.geometry;
+  const { use: { inodes: { end: usedInodes } }, inventory: { inodes } } = layout;
+  const indexes = new Int32Array(usedInodes + 1).fill(-1);
+  inodes.forEach((inode, index) => { indexes[inode] = index; });
   for (let first = 1; first <= usedInodes; first += RUN * INODES_PER_BLOCK) {
     const count = Math.min(RUN * INODES_PER_BLOCK, usedInodes - first + 1);
     const run = new Uint8Array(Math.ceil(count / INODES_PER_BLOCK) * BLOCK_SIZE);
     const view = new DataView(run.buffer);
-    for (let i = 0; i < count; i++) writeInode(layout, first + i, run, view, i * INODE_SIZE);
+    for (let i = 0; i < count; i++) writeInode(layout, first + i, indexes[first + i]!, run, view, i * INODE_SIZE);
     yield run;
   }
 }
 
-function writeInode(layout: Layout, inode: number, target: Uint8Array, view: DataView, at: number): void {
-  if (inode === ROOT_INODE) writeNode(layout, 0, target, view, at);
-  else if (inode >= FIRST_FREE_INODE) writeNode(layout, inode - FIRST_FREE_INODE + 1, target, view, at);
-  else if (inode === JOURNAL_INODE && layout.placement.sizes.journal > 0) writeJournalNode(layout, view, at);
-  else return; // reserved and unused: zeros, even the checksum
+/** @param index of the node that has the number, -1 = none */
+function writeInode(layout: Layout, inode: number, index: number, target: Uint8Array, view: DataView, at: number): void {
+  if (index >= 0) writeNode(layout, index, target, view, at);
+  else if (inode === JOURNAL_INODE && layout.placement.journal.length > 0) writeJournalNode(layout, view, at);
+  else return; // reserved or free: zeros, even the checksum
   const checksum = crc32c(inodeChecksumSeed(inode), target, at, at + INODE_SIZE);
   view.setUint16(at + 124, checksum & 0xffff, true); // l_i_checksum_lo
   view.setUint16(at + 130, checksum >>> 16, true); // i_checksum_hi
@@ -54,9 +57,9 @@ function writeNode(layout: Layout, index: number, target: Uint8Array, view: Data
   writeTimes(view, at, node.mtimeSeconds, node.mtimeNanoseconds);
 
   const xattrBlock = xattrBlocks.ofNode(index);
-  let blocks = placement.blockCounts[index]!;
+  let blocks = 0;
   if (xattrBlock !== undefined) {
-    view.setUint32(at + 104, layout.placement.starts.xattrs + xattrBlock, true); // i_file_acl_lo
+    view.setUint32(at + 104, placement.xattrBlocks[xattrBlock]!, true); // i_file_acl_lo
     blocks++;
   }
   const body = node.xattrs.length === 0 ? [] : placeXattrs(node.xattrs, XATTR_BODY_SIZE).body;
@@ -75,7 +78,7 @@ function writeNode(layout: Layout, index: number, target: Uint8Array, view: Data
   view.setUint16(at + 116, sectors / 2 ** 32, true); // l_i_blocks_high
 }
 
-/** Size, flags and i_block. @returns blocks of an extent tree outside the inode */
+/** Size, flags and i_block. @returns blocks that it maps, and those of an extent tree outside the inode */
 function writeMapping(layout: Layout, index: number, node: TreeNode, target: Uint8Array, view: DataView, at: number): number {
   switch (node.kind) {
     case 'fifo': case 'socket':
@@ -91,18 +94,18 @@ function writeMapping(layout: Layout, index: number, node: TreeNode, target: Uin
       }
       break;
     case 'directory':
-      writeSize(view, at, layout.placement.blockCounts[index]! * BLOCK_SIZE);
+      writeSize(view, at, layout.counts[index]! * BLOCK_SIZE);
       break;
     default:
       writeSize(view, at, node.content.size);
   }
-  const isIndexed = node.kind === 'directory' && layout.placement.blockCounts[index]! > 1;
+  const isIndexed = node.kind === 'directory' && layout.counts[index]! > 1;
   const isVerity = node.kind === 'file' && layout.verityTrees.has(node);
   view.setUint32(at + 32, inodeFlags.bits.extents | (isIndexed ? inodeFlags.bits.index : 0) | (isVerity ? inodeFlags.bits.verity : 0), true); // i_flags
-  const runs = nodeRuns(layout, index);
-  const { firstBlocks, treeBlocks } = layout.placement;
-  writeExtentRoot(view, at + BLOCK_AREA, runs, firstBlocks[index]!, treeBlocks.get(index) ?? 0);
-  return extentTreeBlockCount(runs);
+  const runs = layout.placement.runsOf(index);
+  const treeBlocks = layout.placement.trees.get(index) ?? [];
+  writeExtentRoot(view, at + BLOCK_AREA, runs, treeBlocks);
+  return countBlocks(runs) + treeBlocks.length;
 }
 
 /** Numbers below 256 in the first word, as ever; larger ones in the second. */
@@ -142,14 +145,15 @@ function inlineContent(layout: Layout, index: number, body: readonly DiskXattr[]
 function writeJournalNode(layout: Layout, view: DataView, at: number): void {
   view.setUint16(at, typeBits.file | 0o600, true); // i_mode
   view.setUint16(at + 26, 1, true); // i_links_count
-  view.setUint32(at + 28, layout.placement.sizes.journal * SECTORS_PER_BLOCK, true); // i_blocks_lo
+  const blocks = countBlocks(layout.placement.journal);
+  view.setUint32(at + 28, blocks * SECTORS_PER_BLOCK, true); // i_blocks_lo
   view.setUint32(at + 32, inodeFlags.bits.extents, true); // i_flags
-  writeSize(view, at, layout.placement.sizes.journal * BLOCK_SIZE);
+  writeSize(view, at, blocks * BLOCK_SIZE);
   writeTimes(view, at, 0, 0);
   writeJournalMap(layout, view, at + BLOCK_AREA);
 }
 
 /** i_block of the journal inode; the superblock keeps a copy. */
 export function writeJournalMap(layout: Layout, view: DataView, at: number): void {
-  writeExtentRoot(view, at, [{ logical: 0, count: layout.placement.sizes.journal }], layout.placement.starts.journal, 0);
+  writeExtentRoot(view, at, layout.placement.journal, []);
 }

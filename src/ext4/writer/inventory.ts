@@ -8,6 +8,8 @@ import { sortedNames, type DirectoryNode, type TreeNode } from '../../model/tree
 /** A node is known by its index: 0 = the root, then as numbered by {@link takeInventory}. */
 export interface Inventory {
   readonly nodes: readonly TreeNode[];
+  /** Inode numbers. */
+  readonly inodes: Uint32Array;
   /** Names of a node; of a directory 2 + sub-directories. */
   readonly links: Uint32Array;
   /** Index of the directory that holds the first name; of the root, itself. */
@@ -70,7 +72,7 @@ export function takeInventory(root: DirectoryNode): Inventory {
     for (let i = below.length - 1; i >= 0; i--) stack.push(below[i]!);
   }
   entryStarts[directoryCount] = entryNames.length;
-  return { nodes, links, parents, directories, ranks, entryStarts, entryNames, entryNodes };
+  return { nodes, inodes: numbersInOrder(nodes.length), links, parents, directories, ranks, entryStarts, entryNames, entryNodes };
 }
 
 /** Sizes of the arrays, and the proof that the walk ends: every directory is met once. */
@@ -96,9 +98,9 @@ function checkName(name: ByteString): void {
   });
 }
 
-/** @returns the inode number of a node: the root has the fixed one, the others follow the reserved ones. */
-export function inodeNumber(index: number): number {
-  return index === 0 ? ROOT_INODE : FIRST_FREE_INODE - 1 + index;
+/** The root has the fixed number, the others follow the reserved ones. */
+function numbersInOrder(count: number): Uint32Array {
+  return Uint32Array.from({ length: count }, (_, index) => (index === 0 ? ROOT_INODE : FIRST_FREE_INODE - 1 + index));
 }
 
 /** @returns the path of a node's first name, for messages; slow. */

@@ -3,7 +3,7 @@ import type { ByteString } from '../../bytes/byte-string.js';
 import { crc32c } from '../../bytes/crc32c.js';
 import { DIR_ENTRY_HEADER_SIZE, DIR_TAIL_FILE_TYPE, DIR_TAIL_SIZE, fileTypes } from '../../format/ext4/directory.js';
 import { BLOCK_SIZE } from '../../units.js';
-import { inodeNumber, type Inventory } from './inventory.js';
+import type { Inventory } from './inventory.js';
 
 /** Bytes of a linear block that hold entries. */
 export const LEAF_SIZE = BLOCK_SIZE - DIR_TAIL_SIZE;
@@ -33,7 +33,7 @@ export class LinearBlock {
   /** @param at position in the inventory's entries */
   addEntry(inventory: Inventory, at: number): void {
     const index = inventory.entryNodes[at]!;
-    this.add(inodeNumber(index), inventory.entryNames[at]!, fileTypes[inventory.nodes[index]!.kind]);
+    this.add(inventory.inodes[index]!, inventory.entryNames[at]!, fileTypes[inventory.nodes[index]!.kind]);
   }
 
   add(inode: number, name: ByteString, fileType: number): void {

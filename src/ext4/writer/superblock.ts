@@ -7,6 +7,8 @@ import {
   superblock, SUPERBLOCK_CHECKSUMMED, SUPERBLOCK_OFFSET, superblockFlags, states,
 } from '../../format/ext4/superblock.js';
 import { BLOCK_SIZE } from '../../units.js';
+import { countBlocks } from './block-runs.js';
+import { frontBlocks } from './geometry.js';
 import { writeJournalMap } from './inode-table.js';
 import type { Layout } from './layout.js';
 import { CHECKSUM_SEED, DESCRIPTOR_SIZE, HASH_FUNCTION, HASH_SEED, INODE_SIZE } from './parameters.js';
@@ -23,7 +25,7 @@ export interface Features {
 
 export function featuresOf(layout: Layout): Features {
   return {
-    compat: compat.of('ext_attr', 'dir_index', 'sparse_super2') | (layout.placement.sizes.journal > 0 ? compat.bits.has_journal : 0),
+    compat: compat.of('ext_attr', 'dir_index', 'sparse_super2') | (layout.placement.journal.length > 0 ? compat.bits.has_journal : 0),
     incompat: incompat.of('filetype', 'extents', '64bit', 'flex_bg', 'metadata_csum_seed') | (layout.readContent === undefined ? 0 : incompat.bits.inline_data),
     roCompat: roCompat.of('large_file', 'huge_file', 'dir_nlink', 'extra_isize', 'metadata_csum') | (layout.verityTrees.size > 0 ? roCompat.bits.verity : 0)
       | (layout.sharers.size > 0 ? roCompat.bits.shared_blocks : 0),
@@ -32,17 +34,18 @@ export function featuresOf(layout: Layout): Features {
 
 /** @param volumeName at most 16 bytes @returns block 0 */
 export function superblockBlock(layout: Layout, uuid: Uint8Array, volumeName: Uint8Array): Uint8Array {
-  const { geometry, placement: { sizes: { journal: journalBlocks } } } = layout;
+  const { geometry, use } = layout;
+  const journalBlocks = countBlocks(layout.placement.journal);
   const features = featuresOf(layout);
   const inodes = geometry.groups * geometry.inodesPerGroup;
   const block = new Uint8Array(BLOCK_SIZE);
   superblock.encode({
-    inodesCount: inodes, freeInodesCount: inodes - geometry.usedInodes,
-    blocksCountLo: geometry.blocks, freeBlocksCountLo: geometry.blocks - geometry.usedBlocks,
-    overheadClusters: geometry.body + journalBlocks,
+    inodesCount: inodes, freeInodesCount: inodes - use.inodes.size,
+    blocksCountLo: geometry.blocks, freeBlocksCountLo: geometry.blocks - use.blocks.size,
+    overheadClusters: frontBlocks(geometry) + journalBlocks,
     logBlockSize: LOG_BLOCK_SIZE, logClusterSize: LOG_BLOCK_SIZE,
     blocksPerGroup: geometry.blocksPerGroup, clustersPerGroup: geometry.blocksPerGroup, inodesPerGroup: geometry.inodesPerGroup,
-    // One flex group for everything, as all metadata lies together.
+    // One flex group for everything: the metadata of any group may lie in any other.
     logGroupsPerFlex: Math.ceil(Math.log2(geometry.groups)),
     magic: EXT4_MAGIC, state: states.bits.valid, errors: ERRORS_CONTINUE, maxMountCount: NEVER_CHECK,
     revision: DYNAMIC_REVISION, firstInode: FIRST_FREE_INODE,
@@ -64,5 +67,5 @@ function journalBackup(layout: Layout): number[] {
   const view = new DataView(new ArrayBuffer(INODE_BLOCK_SIZE));
   writeJournalMap(layout, view, 0);
   const map = Array.from({ length: INODE_BLOCK_SIZE / 4 }, (_, i) => view.getUint32(i * 4, true));
-  return [...map, 0, layout.placement.sizes.journal * BLOCK_SIZE];
+  return [...map, 0, countBlocks(layout.placement.journal) * BLOCK_SIZE];
 }

@@ -61,8 +61,8 @@ export function layOutExt4(root: DirectoryNode, options: Ext4Options = {}): Ext4
   return {
     image, size: image.size, uuid,
     inodeCount: layout.inventory.nodes.length,
-    usedBlocks: layout.geometry.usedBlocks,
-    metadataBlocks: layout.placement.starts.data,
+    usedBlocks: layout.use.blocks.size,
+    metadataBlocks: layout.metadataBlocks,
     features: [...compat.names(features.compat), ...incompat.names(features.incompat), ...roCompat.names(features.roCompat)],
   };
 }
