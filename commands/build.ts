@@ -2,12 +2,18 @@ import { string as stringArgument } from '@oclif/core/args';
 import { boolean, integer, string } from '@oclif/core/flags';
 import { BaseCommand } from '../src/cli/base-command.js';
 import { clampTime, withClampTime } from '../src/cli/clamp-mtime.js';
-import { hexFlag, ownerFlag, sizeFlag, timeFlag, uuidFlag } from '../src/cli/flags.js';
+import { hexFlag, ownerFlag, percentFlag, sizeFlag, timeFlag, uuidFlag } from '../src/cli/flags.js';
 import { given } from '../src/cli/given.js';
 import { startProgress } from '../src/cli/progress.js';
 import { exactSize, fields, percent } from '../src/cli/report.js';
+import { trustFlags, trustPolicy } from '../src/cli/trust.js';
 import { readSigningKeys, signingFlags } from '../src/cli/signing-keys.js';
-import type { BuildReport } from '../src/image/build.js';
+import { formatSize } from '../src/units.js';
+import type { BaseReport, BuildReport } from '../src/image/build.js';
+
+/** Of the base. */
+const { trust, threshold, 'allow-unsigned': allowUnsigned } = trustFlags;
+const baseTrustFlags = { trust, threshold, 'allow-unsigned': allowUnsigned };
 
 export default class Build extends BaseCommand {
   static override summary = 'Turn a directory, tar or container image into one compressed, signed image.';
@@ -27,6 +33,7 @@ SOURCE is one of:
     { description: 'Of a tar on standard input, not signed:', command: 'tar -c rootfs | <%= config.bin %> <%= command.id %> - -o app.img.zst' },
     { description: 'Of a container image:', command: 'skopeo copy docker://debian:12 oci:layout && <%= config.bin %> <%= command.id %> oci:layout -o debian.img.zst --key ci.pem' },
     { description: 'Reproducible although the tree has fresh times and the owner of whoever made it:', command: 'SOURCE_DATE_EPOCH=1700000000 <%= config.bin %> <%= command.id %> out/ -o app.img.zst --clamp-mtime --owner 0:0' },
+    { description: 'The next release, laid out so that whoever has the last one fetches little:', command: '<%= config.bin %> <%= command.id %> rootfs/ -o app-18.img.zst --base app-17.img.zst --trust ci.pub --key ci.pem --name app --sequence 18' },
     { description: 'With the signature that the kernel and systemd check:', command: '<%= config.bin %> <%= command.id %> rootfs/ -o app.img.zst --key release.pem --cert release.crt' },
   ];
 
@@ -49,6 +56,10 @@ SOURCE is one of:
       helpValue: 'TIME', helpGroup: 'TREE', summary: 'No file is modified later than this, by default SOURCE_DATE_EPOCH.',
       description: 'Write --clamp-mtime alone to use the environment variable SOURCE_DATE_EPOCH, or --clamp-mtime=TIME.',
     }),
+    'base': string({ helpValue: 'IMAGE|URL', helpGroup: 'BASE', summary: 'Continue the layout of this older version, so that readers who have it fetch little.' }),
+    'max-waste': percentFlag({ helpGroup: 'BASE', dependsOn: ['base'], summary: 'Begin afresh when more of the file system would be of no use. [default: 20%]' }),
+    'zero-free': boolean({ helpGroup: 'BASE', dependsOn: ['base'], summary: 'Blank what is no longer used, instead of leaving old bytes where that saves fetching.' }),
+    ...baseTrustFlags,
     'salt': hexFlag({ helpGroup: 'FILE SYSTEM', summary: 'Salt of the hash tree, at most 256 bytes. [default: none]' }),
     'uuid': uuidFlag({ helpGroup: 'FILE SYSTEM', summary: 'UUID of the file system; derived from the tree unless given.' }),
     'volume-name': string({ helpGroup: 'FILE SYSTEM', summary: 'Volume name of the file system, at most 16 bytes.' }),
@@ -72,8 +83,13 @@ SOURCE is one of:
     try {
       const report = await buildImage({
         source, output: flags.output, ...await readSigningKeys(flags),
-        check: flags.check, fsVerity: flags['fs-verity'], journal: flags.journal, inlineData: flags['inline-data'], share: flags.share,
+        check: flags.check, share: flags.share,
         ...given({
+          fsVerity: flags['fs-verity'], journal: flags.journal, inlineData: flags['inline-data'],
+          // An older version than this machine has accepted is as good a base.
+          base: flags.base === undefined ? undefined : {
+            location: flags.base, trust: await trustPolicy({ ...flags, 'any-sequence': true }), zeroFree: flags['zero-free'], ...given({ maxWaste: flags['max-waste'] }),
+          },
           name: flags.name, label: flags.label, sequence: flags.sequence, expires: flags.expires, level: flags.level, chunkSize: flags['chunk-size'],
           jobs: flags.jobs, exclude: flags.exclude, owner: flags.owner, clampMtime: clampTime(flags['clamp-mtime'], process.env), salt: flags.salt, uuid: flags.uuid,
           volumeName: flags['volume-name'], size: flags.size, freeBytes: flags.free,
@@ -90,11 +106,17 @@ SOURCE is one of:
   }
 }
 
-function summary({ output, manifest, fileSize, rawSize, tree, signedBy, checked }: BuildReport, seconds: number): string {
+function summary({ output, manifest, fileSize, rawSize, tree, signedBy, checked, base }: BuildReport, seconds: number): string {
   return fields([
     ['image', output], ['size', exactSize(fileSize)], ['raw size', `${exactSize(rawSize)}, compressed to ${percent(fileSize, rawSize)}`],
-    ['files', tree?.inodes], ['root hash', manifest.verity.rootHash],
+    ['files', tree?.inodes], ['base', base === undefined ? undefined : baseSummary(base)], ['root hash', manifest.verity.rootHash],
     ['signed by', signedBy.length === 0 ? 'nobody' : signedBy.map(({ keyId, scheme }) => `${keyId} (${scheme})`).join(', ')],
     ['checked', checked ? 'yes: read back, decompressed, hashed again' : 'no'], ['took', `${seconds.toFixed(1)} s`],
   ]);
+}
+
+function baseSummary({ location, continued, reason, kept = 0, fresh = 0, evacuated = 0, unused = 0, freed = 0 }: BaseReport): string {
+  if (!continued) return `${location} is not continued, the layout begins afresh: ${reason}`;
+  return `${location} is continued: ${formatSize(kept)} stay, ${formatSize(fresh)} are new${evacuated > 0 ? ` (${formatSize(evacuated)} moved to tidy up)` : ''}; `
+    + `${formatSize(unused)} unused, ${formatSize(freed)} of it old bytes`;
 }

@@ -15,6 +15,16 @@ export const hexFlag = custom<Uint8Array>({ helpValue: 'HEX', parse: (text, _con
 
 export const uuidFlag = custom<Uint8Array>({ helpValue: 'UUID', parse: (text, _context, { name }) => Promise.resolve(parseUuid(text, `--${name}`)) });
 
+/** `20%` or `20`: a share from 0 to 1. */
+export const percentFlag = custom<number>({ helpValue: 'PERCENT', parse: (text, _context, { name }) => Promise.resolve(parsePercent(text, `--${name}`)) });
+
+/** @returns a share, 0 to 1 @throws BAD_ARGUMENT */
+export function parsePercent(text: string, label: string): number {
+  const value = /^(\d{1,3}(?:\.\d+)?)%?$/.exec(text)?.[1];
+  if (value !== undefined && Number(value) <= 100) return Number(value) / 100;
+  throw new ThawfsError('BAD_ARGUMENT', `${label}: "${text}" is not a percentage`, { detail: { label, value: text }, suggestion: 'Write a number from 0 to 100, for example 20%.' });
+}
+
 export interface Owner { readonly uid: number; readonly gid: number }
 
 export const ownerFlag = custom<Owner>({ helpValue: 'UID:GID', parse: (text, _context, { name }) => Promise.resolve(parseOwner(text, `--${name}`)) });

@@ -132,6 +132,12 @@ export function hashTreeSize(dataBlocks: number): number {
   return hashTreeLevels(dataBlocks).reduce((sum, blocks) => sum + blocks, 0) * BLOCK_SIZE;
 }
 
+/** @returns the byte offset in the raw image of the leaf digest of block 0: the lowest level of the hash tree, which ends with the image */
+export function leavesOffset({ verity }: Pick<Manifest, 'verity'>): number {
+  const above = hashTreeLevels(verity.dataBlocks).slice(0, -1).reduce((sum, blocks) => sum + blocks, 0);
+  return verity.hashOffset + BLOCK_SIZE * (1 + above);
+}
+
 function consistent(holds: boolean, field: string): void {
   if (!holds) throw new ThawfsError('BAD_FIELD', `manifest.${field}: contradicts the other sizes`, { detail: { record: 'manifest', field } });
 }

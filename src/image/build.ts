@@ -9,6 +9,7 @@ import { ThawfsError } from '../errors.js';
 import { encodeManifest, hashTreeSize, type Manifest } from '../format/manifest.js';
 import { encodeSignatures, type SignatureScheme } from '../format/signatures.js';
 import { BLOCK_SIZE, KiB, MiB } from '../units.js';
+import type { BaseImage, BaseSource } from './base.js';
 import { writeOutput, type OutputFile } from './output-file.js';
 import { createPool, packImage, type PackedImage } from './pack.js';
 import { openRawSource, type RawSource, type RawSourceOptions } from './raw-source.js';
@@ -43,6 +44,11 @@ export interface BuildOptions extends RawSourceOptions, Partial<SignOptions> {
   readonly jobs?: number;
   /** Read the finished image back before it gets its name; default true. */
   readonly check?: boolean;
+  /**
+   * An older version of the image, whose layout is continued: what is unchanged keeps its blocks and inode numbers, so that readers who have
+   * the old one fetch little. Level, chunk size, salt, journal, inline data and fs-verity follow from it. Default none.
+   */
+  readonly base?: BaseSource;
   readonly signal?: AbortSignal;
   readonly onProgress?: (stage: BuildStage, done: number, total: number) => void;
 }
@@ -57,8 +63,25 @@ export interface BuildReport {
   readonly tree?: RawSource['tree'];
   readonly signedBy: readonly { readonly keyId: string; readonly scheme: SignatureScheme }[];
   readonly checked: boolean;
+  /** What has come of the base; absent without one. */
+  readonly base?: BaseReport;
   /** What could not be kept, one sentence each. */
   readonly warnings: readonly string[];
+}
+
+export interface BaseReport {
+  readonly location: string;
+  readonly rootHash: string;
+  /** Whether the layout goes on with that of the base; if not, `reason` says why it begins afresh. */
+  readonly continued: boolean;
+  readonly reason?: string;
+  /** Bytes of file data that stay where they were, and that are written anew; of these, bytes that could have stayed in hardly used chunks. */
+  readonly kept?: number;
+  readonly fresh?: number;
+  readonly evacuated?: number;
+  /** Bytes of the file system that nothing uses; of these, bytes that go on holding what they held, for their chunks do. */
+  readonly unused?: number;
+  readonly freed?: number;
 }
 
 /**
@@ -66,42 +89,58 @@ export interface BuildReport {
  * tree or the build fails with SOURCE_CHANGED. Memory: about 900 bytes a file, and 150 MiB.
  *
  * @returns when the image has its final name; on any failure nothing has it
- * @throws BAD_ARGUMENT, PATH_MISSING, NOT_PERMITTED, SOURCE_CHANGED, NO_SPACE, LIMIT_EXCEEDED; FEATURE_UNSUPPORTED for sources of a
+ * @throws for the base, what openImage throws, FEATURE_UNSUPPORTED when another program laid it out, BAD_ARGUMENT for settings that differ from its;
+ *   BAD_ARGUMENT, PATH_MISSING, NOT_PERMITTED, SOURCE_CHANGED, NO_SPACE, LIMIT_EXCEEDED; FEATURE_UNSUPPORTED for sources of a
  *   kind that is not read; what a check of the finished image finds; the signal's reason
  */
 export async function buildImage(options: BuildOptions): Promise<BuildReport> {
   const signers = new Signers({ keys: [], ...options });
-  const settings = checkedSettings(options);
-  const pool = createPool({ ...settings, signal: options.signal });
-  pool.warm(); // while the source is scanned
+  const asked = checkedSettings(options);
+  const { base: source, signal } = options;
+  // Readers are loaded only where they are needed.
+  const base = source === undefined ? undefined : await (await import('./base.js')).BaseImage.open(source, { signal });
   try {
-    return await buildWith(pool, settings, signers, options);
+    const settings = base === undefined ? asked : { ...asked, ...base.settingsFor(options) };
+    const pool = createPool({ ...settings, signal });
+    pool.warm(); // while the source is scanned
+    try {
+      return await buildWith(pool, settings, signers, options, base);
+    } finally {
+      await pool.close();
+    }
   } finally {
-    await pool.close();
+    await base?.close();
   }
 }
 
-async function buildWith(pool: WorkerPool, settings: Settings, signers: Signers, options: BuildOptions): Promise<BuildReport> {
+async function buildWith(pool: WorkerPool, settings: Settings, signers: Signers, options: BuildOptions, base: BaseImage | undefined): Promise<BuildReport> {
   options.onProgress?.('scan', 0, 0);
-  const source = await openRawSource(options.source, options);
+  const source = await openRawSource(options.source, options, base);
   try {
     options.signal?.throwIfAborted();
     return await writeOutput(options.output, async (file) => {
       const check = options.check ?? true;
       if (check) loadCheck().catch(() => undefined); // while the other threads are busy; whoever needs it sees the failure
       const packed = await pack(source, file, pool, settings, options);
-      const manifest = describe(source, packed, settings, options);
+      const manifest = describe(source, packed, settings, options, base);
       const signedBy = await writeHead(file, manifest, packed, signers);
       if (check) await checkFinished(file, pool, options);
       return {
         output: options.output, manifest, fileSize: packed.fileSize, rawSize: packed.rawSize,
         ...(source.tree === undefined ? {} : { tree: source.tree }),
-        signedBy, checked: check, warnings: [...source.warnings, ...namingWarnings(options)],
+        signedBy, checked: check, ...(base === undefined ? {} : { base: describeBase(base, source) }), warnings: [...source.warnings, ...namingWarnings(options)],
       };
     });
   } finally {
     source.dispose();
   }
+}
+
+function describeBase({ location, rootHash }: BaseImage, { base }: RawSource): BaseReport {
+  if (base === undefined || 'unfit' in base) return { location, rootHash, continued: false, reason: base?.unfit ?? '' };
+  const { kept, fresh, evacuated, unused, freed } = base;
+  const bytes = (blocks: number): number => blocks * BLOCK_SIZE;
+  return { location, rootHash, continued: true, kept: bytes(kept), fresh: bytes(fresh), evacuated: bytes(evacuated), unused: bytes(unused), freed: bytes(freed.size) };
 }
 
 function namingWarnings({ name, sequence = 0 }: BuildOptions): string[] {
@@ -138,7 +177,7 @@ function pack(source: RawSource, file: OutputFile, pool: WorkerPool, settings: S
   });
 }
 
-function describe(source: RawSource, packed: PackedImage, { level, chunkSize, salt }: Settings, options: BuildOptions): Manifest {
+function describe(source: RawSource, packed: PackedImage, { level, chunkSize, salt }: Settings, options: BuildOptions, base: BaseImage | undefined): Manifest {
   return {
     formatVersion: 1,
     name: options.name ?? DEFAULT_NAME,
@@ -153,6 +192,7 @@ function describe(source: RawSource, packed: PackedImage, { level, chunkSize, sa
     },
     index: { chunkSize, chunkCount: packed.chunkCount, rootDigest: toHex(packed.rootDigest) },
     codec: { name: 'zstd', level, implementation: packed.codec },
+    ...(base === undefined || source.base === undefined || 'unfit' in source.base ? {} : { base: base.rootHash }),
     provenance: { tool: 'thawfs', version: VERSION },
   };
 }

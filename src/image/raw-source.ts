@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { fromText } from '../bytes/byte-string.js';
 import type { RandomAccess } from '../bytes/random-access.js';
 import { ThawfsError, fromErrno } from '../errors.js';
-import { layOutExt4, type Ext4Layout } from '../ext4/writer/writer.js';
+import { layOutExt4, type BaseUse, type Ext4Layout, type Unfit } from '../ext4/writer/writer.js';
 import type { Content, HostFile } from '../model/content.js';
 import type { DirectoryNode } from '../model/tree.js';
 import { dataRanges } from '../sys/seek.js';
@@ -12,6 +12,7 @@ import { applyFilters, type TreeFilters } from '../tree/filters.js';
 import { openTree, type OpenTreeOptions } from '../tree/open-source.js';
 import { BLOCK_SIZE, roundUp } from '../units.js';
 import { wholeContent } from './content-reader.js';
+import type { BaseImage } from './base.js';
 import { findDuplicates } from './duplicates.js';
 import { removeOwnOutput } from './own-output.js';
 import { verityTreesOf } from './verity-files.js';
@@ -45,6 +46,8 @@ export interface RawSource {
   readonly uuid: Uint8Array;
   /** Absent when an existing file system is taken as it is. */
   readonly tree?: { readonly inodes: number; readonly metadataBytes: number; readonly sharedFiles: number };
+  /** What has come of the base, or why it was not continued. Absent without one. */
+  readonly base?: BaseUse | Unfit;
   readonly warnings: readonly string[];
   /** Removes spool files; the image cannot be read afterwards. */
   dispose(): void;
@@ -52,21 +55,24 @@ export interface RawSource {
 
 /**
  * @param spec as {@link BuildOptions.source}
+ * @param base the image that is continued, if any; must stay open as long as the source is used
  * @throws what opening and laying out the source throw; BAD_ARGUMENT for options that an existing file system cannot follow
  */
-export async function openRawSource(spec: string, options: RawSourceOptions): Promise<RawSource> {
+export async function openRawSource(spec: string, options: RawSourceOptions, base?: BaseImage): Promise<RawSource> {
   const file = /^ext4:(.*)$/s.exec(spec)?.[1];
-  if (file !== undefined) return existingFileSystem(file, options);
+  if (file !== undefined) return existingFileSystem(file, options, base);
   const source = await openTree(spec, options);
   try {
     const warnings = options.output !== undefined && removeOwnOutput(source.root, spec, options.output)
       ? [...source.warnings, 'The image that is written lies in the source; it is left out, but the time of its directory changes with every build.'] : source.warnings;
     applyFilters(source.root, options);
     const shared = options.share ?? true ? findDuplicates(source.root, options.signal) : undefined;
-    const layout = layOut(source.root, shared, options);
+    const layout = layOut(source.root, shared, options, base);
+    if (base !== undefined && layout.base !== undefined && !('unfit' in layout.base)) await base.fetchFreed(layout.base, options);
     return {
       image: layout.image, fileSystemSize: layout.size, uuid: layout.uuid, warnings,
       tree: { inodes: layout.inodeCount, metadataBytes: layout.metadataBlocks * BLOCK_SIZE, sharedFiles: shared?.size ?? 0 },
+      ...(layout.base === undefined ? {} : { base: layout.base }),
       dispose: () => { source.dispose(); },
     };
   } catch (error) {
@@ -75,8 +81,9 @@ export async function openRawSource(spec: string, options: RawSourceOptions): Pr
   }
 }
 
-function layOut(root: DirectoryNode, shared: ReturnType<typeof findDuplicates> | undefined, options: RawSourceOptions): Ext4Layout {
-  const { uuid, volumeName, size, freeBytes, journal, inlineData, fsVerity, signal } = options;
+function layOut(root: DirectoryNode, shared: ReturnType<typeof findDuplicates> | undefined, options: RawSourceOptions, base: BaseImage | undefined): Ext4Layout {
+  const { uuid, volumeName, size, freeBytes, signal } = options;
+  const { journal = base?.features.journal, inlineData = base?.features.inlineData, fsVerity = base?.features.fsVerity } = options;
   return layOutExt4(root, {
     ...(uuid === undefined ? {} : { uuid }),
     ...(volumeName === undefined ? {} : { volumeName }),
@@ -86,16 +93,17 @@ function layOut(root: DirectoryNode, shared: ReturnType<typeof findDuplicates> |
     ...(inlineData === true ? { inlineData: wholeContent } : {}),
     ...(fsVerity === true ? { verityTrees: verityTreesOf(root, signal) } : {}),
     ...(shared === undefined ? {} : { shared }),
+    ...(base === undefined ? {} : { base: base.options }),
   });
 }
 
 /** Its bytes are kept, filled up with zeros to a whole block. */
-async function existingFileSystem(path: string, options: RawSourceOptions): Promise<RawSource> {
+async function existingFileSystem(path: string, options: RawSourceOptions, base: BaseImage | undefined): Promise<RawSource> {
   const asked = (['exclude', 'owner', 'clampMtime', 'uuid', 'volumeName', 'size', 'freeBytes', 'fsVerity', 'journal', 'inlineData'] as const)
     .find((name) => options[name] !== undefined && options[name] !== false && (!Array.isArray(options[name]) || options[name].length > 0));
-  if (asked !== undefined) {
-    throw new ThawfsError('BAD_ARGUMENT', `ext4:${path} is taken as it is, it cannot be changed (${asked})`, {
-      detail: { option: asked }, suggestion: 'Leave the option out, or mount the file system and build from its directory.',
+  if (asked !== undefined || base !== undefined) {
+    throw new ThawfsError('BAD_ARGUMENT', `ext4:${path} is taken as it is, it cannot be changed (${asked ?? 'base'})`, {
+      detail: { option: asked ?? 'base' }, suggestion: 'Leave the option out, or mount the file system and build from its directory.',
     });
   }
   let fd: number;

@@ -3,7 +3,7 @@
  * found without reading any content: 32 bytes for each block are enough.
  */
 import { createHash, type Hash } from 'node:crypto';
-import { hashTreeLevels, type Manifest } from '../format/manifest.js';
+import { leavesOffset } from '../format/manifest.js';
 import { DIGEST_SIZE, hashLeaves } from '../hash/sha256.js';
 import { contentWindows } from '../image/content-reader.js';
 import type { Image } from '../image/image.js';
@@ -73,7 +73,7 @@ class LeafKeys implements ContentKeys {
   private readonly start: number;
 
   constructor(private readonly image: Image, private readonly salt: Uint8Array) {
-    this.start = lowestLevelOffset(image.manifest);
+    this.start = leavesOffset(image.manifest);
   }
 
   async keyOf({ size, pieces }: Content, options: ReadOptions): Promise<string> {
@@ -112,10 +112,4 @@ class ReadKeys implements ContentKeys {
     }
     return key.finish();
   }
-}
-
-/** @returns the byte offset in the raw image of the leaf of block 0 */
-function lowestLevelOffset({ verity }: Manifest): number {
-  const above = hashTreeLevels(verity.dataBlocks).slice(0, -1).reduce((sum, blocks) => sum + blocks, 0);
-  return verity.hashOffset + BLOCK_SIZE * (1 + above);
 }

@@ -1,53 +1,16 @@
-/** The tree of an image that may be far away: its metadata is fetched in two large steps, not one block after another. */
-import type { RandomAccess } from '../bytes/random-access.js';
-import { clip } from '../ext4/reader/content.js';
-import { readInode } from '../ext4/reader/inode.js';
-import { mapRuns } from '../ext4/reader/mapping.js';
+/** The tree of an image that may be far away. */
 import { Ext4Reader } from '../ext4/reader/reader.js';
 import { readTree } from '../ext4/reader/tree.js';
 import type { Image } from '../image/image.js';
+import { prefetchMetadata } from '../image/metadata.js';
 import type { DirectoryNode } from '../model/tree.js';
 import type { ReadOptions } from '../source/range-source.js';
-
-interface Range { readonly offset: number; readonly length: number }
 
 /**
  * @returns the tree; pieces of files have their places in the raw image as `sourceOffset`, and cannot be read through their source
  * @throws as readTree; what reading the image throws. Fetches inode tables, directories and xattrs
  */
 export async function readImageTree(image: Image, options: ReadOptions = {}): Promise<DirectoryNode> {
-  await image.prefetch(await image.run(inodeTables, options), options);
-  await image.prefetch(await image.run(namesAndXattrs, options), options);
+  await prefetchMetadata(image, options);
   return image.run((view) => readTree(new Ext4Reader(view)), options);
-}
-
-function inodeTables(view: RandomAccess): Range[] {
-  const { volume } = new Ext4Reader(view);
-  return usedTables(volume).map(({ start, count }) => ({ offset: volume.inodeOffset(start), length: count * volume.inodeSize }));
-}
-
-/** Blocks of directories, slow symlinks and xattrs. */
-function namesAndXattrs(view: RandomAccess): Range[] {
-  const { volume } = new Ext4Reader(view);
-  const ranges: Range[] = [];
-  for (const { start, count } of usedTables(volume)) {
-    for (let number = start; number < start + count; number++) {
-      const inode = number < volume.firstFileInode && number !== Ext4Reader.rootInode ? undefined : readInode(volume, number);
-      if (inode === undefined) continue;
-      if (inode.xattrBlock !== 0) ranges.push({ offset: inode.xattrBlock * volume.blockSize, length: volume.blockSize });
-      if (inode.kind === 'file' || inode.mapping === 'none' || inode.mapping === 'inline') continue;
-      for (const run of mapRuns(volume, inode, 0, Math.ceil(inode.size / volume.blockSize))) {
-        const extent = clip(volume, run, 0, inode.size);
-        if (extent !== undefined) ranges.push({ offset: extent.physical, length: extent.length });
-      }
-    }
-  }
-  return ranges;
-}
-
-function usedTables(volume: Ext4Reader['volume']): { readonly start: number; readonly count: number }[] {
-  return Array.from({ length: volume.layout.groupCount }, (_, number) => {
-    const { inodesUninitialised, unusedInodes } = volume.group(number);
-    return { start: number * volume.inodesPerGroup + 1, count: inodesUninitialised ? 0 : volume.inodesPerGroup - unusedInodes };
-  }).filter(({ count }) => count > 0);
 }

@@ -2,7 +2,7 @@
 import { display } from '../../bytes/byte-string.js';
 import { ThawfsError } from '../../errors.js';
 import { INODE_BLOCK_SIZE } from '../../format/ext4/inode.js';
-import type { Piece } from '../../model/content.js';
+import type { Content } from '../../model/content.js';
 import type { FileNode, TreeNode } from '../../model/tree.js';
 import { BLOCK_SIZE, roundUp } from '../../units.js';
 import { checkAttributes } from './attributes.js';
@@ -29,7 +29,7 @@ export interface Demand {
   readonly sharers: ReadonlyMap<number, number>;
   readonly verityTrees: ReadonlyMap<FileNode, Uint8Array>;
   /** @returns the runs that i_block of any node maps; those of the owner where blocks are shared, whose holes count. */
-  runsOf(index: number): BlockRun[];
+  readonly runsOf: (index: number) => BlockRun[];
 }
 
 export interface PlacedFile extends DataFile { readonly index: number }
@@ -93,16 +93,24 @@ function fileRuns(file: FileNode, verityTrees: ReadonlyMap<FileNode, Uint8Array>
   if (verity.length === 0 || verity.length % BLOCK_SIZE !== 0) {
     throw new ThawfsError('BAD_ARGUMENT', `fs-verity metadata of ${verity.length} bytes: must be whole blocks`, { detail: { size: verity.length } });
   }
-  const logical = verityPiece(file, verity).offset / BLOCK_SIZE;
+  const logical = verityOffset(file) / BLOCK_SIZE;
   const last = runs.at(-1);
   if (last !== undefined && last.logical + last.count === logical) last.count += verity.length / BLOCK_SIZE;
   else runs.push({ logical, count: verity.length / BLOCK_SIZE });
   return runs;
 }
 
-/** @returns where fs-verity metadata lies, as a further piece of its file */
-export function verityPiece(file: FileNode, verity: Uint8Array): Piece {
-  return { offset: roundUp(file.content.size, VERITY_ALIGNMENT), length: verity.length, source: verity, sourceOffset: 0 };
+/** @returns what a file's blocks hold: its content, and fs-verity metadata past it */
+export function storedContent({ inventory, verityTrees }: Pick<Demand, 'inventory' | 'verityTrees'>, index: number): Content {
+  const file = inventory.nodes[index] as FileNode;
+  const verity = verityTrees.get(file);
+  if (verity === undefined) return file.content;
+  const offset = verityOffset(file);
+  return { size: offset + verity.length, pieces: [...file.content.pieces, { offset, length: verity.length, source: verity, sourceOffset: 0 }] };
+}
+
+function verityOffset({ content }: FileNode): number {
+  return roundUp(content.size, VERITY_ALIGNMENT);
 }
 
 /** @returns the files that need blocks, in path order */

@@ -1,13 +1,13 @@
 /** Writes the blocks that a layout has decided on, in ascending order, a few at a time. */
 import { toBytes } from '../../bytes/byte-string.js';
 import type { Content, Piece } from '../../model/content.js';
-import type { FileNode, SymlinkNode } from '../../model/tree.js';
+import type { SymlinkNode } from '../../model/tree.js';
 import { BLOCK_SIZE } from '../../units.js';
 import { countBlocks, placePieces, stretchesOf, type MappedRun } from './block-runs.js';
 import { inodeChecksumSeed } from './checksum.js';
 import { directoryBlocks, directoryOfRank } from './directory.js';
 import { extentTreeBlocks } from './extents.js';
-import { verityPiece } from './demand.js';
+import { storedContent } from './demand.js';
 import { bitmapsOf } from './geometry.js';
 import { blockBitmap, descriptorBlocks, inodeBitmap } from './groups.js';
 import { inodeTables } from './inode-table.js';
@@ -26,7 +26,7 @@ export function imageContent(layout: Layout, uuid: Uint8Array, volumeName: Uint8
 }
 
 function* imagePieces(layout: Layout, uuid: Uint8Array, volumeName: Uint8Array): Generator<Piece> {
-  const streams = [[superblockPart(layout, uuid, volumeName)], bitmapParts(layout), [tablesPart(layout)], mappedParts(layout), xattrParts(layout), treeParts(layout), journalParts(layout)];
+  const streams = [[superblockPart(layout, uuid, volumeName)], bitmapParts(layout), [tablesPart(layout)], mappedParts(layout), xattrParts(layout), treeParts(layout), journalParts(layout), freedParts(layout)];
   for (const { pieces } of merged(streams)) yield* pieces();
 }
 
@@ -71,7 +71,7 @@ function* mappedParts(layout: Layout): Generator<Part> {
 
 function mappedPieces(layout: Layout, index: number, runs: readonly MappedRun[]): Iterable<Piece> {
   const node = layout.inventory.nodes[index]!;
-  if (node.kind === 'file') return filePieces(layout, node, runs);
+  if (node.kind === 'file') return placePieces(storedContent(layout, index).pieces, runs);
   const blocks = node.kind === 'directory' ? directoryBlocks(directoryOfRank(layout.inventory, layout.inventory.ranks[index]!)) : [targetBlock(node as SymlinkNode)];
   return blocksFrom(runs[0]!.physical, selected(blocks, runs));
 }
@@ -91,12 +91,6 @@ function targetBlock({ target }: SymlinkNode): Uint8Array {
   return block;
 }
 
-function* filePieces({ verityTrees }: Layout, file: FileNode, runs: readonly MappedRun[]): Generator<Piece> {
-  yield* placePieces(file.content.pieces, runs);
-  const verity = verityTrees.get(file);
-  if (verity !== undefined) yield* placePieces([verityPiece(file, verity)], runs);
-}
-
 function xattrParts({ xattrBlocks: { blocks }, placement }: Layout): Part[] {
   return inOrder(blocks.map(({ xattrs, refcount }, i) => {
     const number = placement.xattrBlocks[i]!;
@@ -107,6 +101,17 @@ function xattrParts({ xattrBlocks: { blocks }, placement }: Layout): Part[] {
 function treeParts({ placement, inventory: { inodes } }: Layout): Part[] {
   return inOrder([...placement.trees].flatMap(([index, blocks]) => stretchesOf(blocks.map((physical, logical) => ({ logical, count: 1, physical })))
     .map((stretch) => blocksPart(stretch[0]!.physical, () => selected(extentTreeBlocks(placement.runsOf(index), blocks, inodeChecksumSeed(inodes[index]!)), stretch)))));
+}
+
+/** What nothing uses any more, and stays for the sake of its chunk. */
+function* freedParts({ base, freedBlocks: source }: Layout): Generator<Part> {
+  if (base === undefined || 'unfit' in base || source === undefined) return;
+  let sourceOffset = 0;
+  for (const { start, end } of base.freed.list) {
+    const piece = { offset: start * BLOCK_SIZE, length: (end - start) * BLOCK_SIZE, source, sourceOffset };
+    yield { block: start, pieces: () => [piece] };
+    sourceOffset += piece.length;
+  }
 }
 
 function journalParts({ placement: { journal } }: Layout): Part[] {

@@ -1,12 +1,14 @@
 /** Decides where everything lies. After this, every block of the image can be written on its own (image.ts). */
 import { FIRST_FREE_INODE } from '../../format/ext4/superblock.js';
-import type { Content } from '../../model/content.js';
+import type { Content, Piece } from '../../model/content.js';
 import type { DirectoryNode, FileNode } from '../../model/tree.js';
 import { bySimilarity, type DataOrder } from './data-order.js';
 import { gatherDemand, type Demand } from './demand.js';
 import { planGeometry, type Geometry } from './geometry.js';
 import { takeInventory } from './inventory.js';
 import { journalBlockCount } from './journal.js';
+import { layOutOnBase, type BaseOptions, type BaseUse, type Unfit } from './layout-on-base.js';
+import { numberOnBase } from './numbering.js';
 import { PlacementInRows, type Placement } from './placement.js';
 import { Spans } from './spans.js';
 
@@ -31,6 +33,8 @@ export interface LayoutOptions {
   readonly shared?: ReadonlyMap<FileNode, FileNode>;
   /** Order of file data; default by similarity. */
   readonly order?: DataOrder;
+  /** The file system that this one continues; default none. */
+  readonly base?: BaseOptions;
 }
 
 export interface Layout extends Demand {
@@ -41,6 +45,9 @@ export interface Layout extends Demand {
   /** Blocks that are neither data nor free. */
   readonly metadataBlocks: number;
   readonly readContent: ((content: Content) => Uint8Array) | undefined;
+  /** What has come of the base, or why it was not continued. Absent without one. */
+  readonly base?: BaseUse | Unfit;
+  readonly freedBlocks?: Piece['source'];
 }
 
 /**
@@ -48,15 +55,23 @@ export interface Layout extends Demand {
  */
 export function planLayout(root: DirectoryNode, options: LayoutOptions): Layout {
   const inventory = takeInventory(root);
-  const demand = gatherDemand(inventory, options);
-  const { owners } = demand;
+  const { base, inlineData: readContent } = options;
+  if (base === undefined) return { ...layOutInRows(gatherDemand(inventory, options), options), readContent };
+  const demand = gatherDemand({ ...inventory, inodes: numberOnBase(inventory, base.layout) }, options);
+  const result = layOutOnBase(demand, base, options);
+  if ('unfit' in result) return { ...layOutInRows(gatherDemand(inventory, options), options), readContent, base: result };
+  return { ...demand, ...result, readContent, ...(base.freedBlocks === undefined ? {} : { freedBlocks: base.freedBlocks }) };
+}
+
+function layOutInRows(demand: Demand, options: LayoutOptions): Omit<Layout, 'readContent'> {
+  const { owners, inventory: { nodes } } = demand;
   const placement = new PlacementInRows(demand, (options.order ?? bySimilarity)(owners).map((place) => owners[place]!.index));
   placement.addJournal(journalBlockCount(options.journal ?? false, placement.bodyBlocks));
-  const needs = { inodes: FIRST_FREE_INODE - 1 + inventory.nodes.length - 1, bodyBlocks: placement.bodyBlocks };
+  const needs = { inodes: FIRST_FREE_INODE - 1 + nodes.length - 1, bodyBlocks: placement.bodyBlocks };
   const geometry = planGeometry(needs, options.size, options.freeBytes ?? 0);
   const metadataBlocks = placement.settle(geometry.body);
   return {
-    ...demand, geometry, placement, metadataBlocks, readContent: options.inlineData,
+    ...demand, geometry, placement, metadataBlocks,
     use: { blocks: new Spans([{ start: 0, end: geometry.usedBlocks }]), inodes: new Spans([{ start: 0, end: geometry.usedInodes }]) },
   };
 }

@@ -6,7 +6,7 @@ export interface Part {
   /** First block. */
   readonly block: number;
   /** @returns the pieces of the part, ascending; made anew at each call */
-  pieces(): Iterable<Piece>;
+  readonly pieces: () => Iterable<Piece>;
 }
 
 /** @returns the parts by ascending block. All are held: for what is few. */

@@ -8,10 +8,13 @@ import { compat, incompat, roCompat } from '../../format/ext4/features.js';
 import type { Content } from '../../model/content.js';
 import type { DirectoryNode } from '../../model/tree.js';
 import { imageContent } from './image.js';
+import type { BaseUse, Unfit } from './layout-on-base.js';
 import { planLayout, type LayoutOptions } from './layout.js';
 import { featuresOf } from './superblock.js';
 import { treeUuid } from './uuid.js';
 
+export type { BaseOptions, BaseUse, Unfit } from './layout-on-base.js';
+export type { LeafWindow } from './matching.js';
 export { bySimilarity, type DataFile, type DataOrder } from './data-order.js';
 
 export interface Ext4Options extends LayoutOptions {
@@ -30,10 +33,12 @@ export interface Ext4Layout {
   /** Inodes in use, the ten reserved ones not counted. */
   readonly inodeCount: number;
   readonly usedBlocks: number;
-  /** Blocks before the first block of file data: all metadata, in one run. */
+  /** Blocks that are neither file data nor free: without a base all before the first block of data, in one run. */
   readonly metadataBlocks: number;
   /** Names of the feature flags as mke2fs -O takes them. */
   readonly features: readonly string[];
+  /** What has come of the base, or why it was not continued. Absent without one. */
+  readonly base?: BaseUse | Unfit;
 }
 
 /**
@@ -59,7 +64,7 @@ export function layOutExt4(root: DirectoryNode, options: Ext4Options = {}): Ext4
   const image = imageContent(layout, uuid, volumeName);
   const features = featuresOf(layout);
   return {
-    image, size: image.size, uuid,
+    image, size: image.size, uuid, ...(layout.base === undefined ? {} : { base: layout.base }),
     inodeCount: layout.inventory.nodes.length,
     usedBlocks: layout.use.blocks.size,
     metadataBlocks: layout.metadataBlocks,
