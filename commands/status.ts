@@ -1,23 +1,32 @@
 import { string } from '@oclif/core/args';
 import { BaseCommand } from '../src/cli/base-command.js';
-import { fields } from '../src/cli/report.js';
+import { boolean } from '@oclif/core/flags';
+import { display } from '../src/bytes/byte-string.js';
+import { fields, table, utc } from '../src/cli/report.js';
 import { ThawfsError } from '../src/errors.js';
 import { formatSize } from '../src/units.js';
+import type { LayerFiles } from '../src/mount/file-status.js';
 import type { MountStatus } from '../src/mount/status.js';
 
 export default class Status extends BaseCommand {
   static override summary = 'Show what is mounted, and how it is doing.';
-  static override description = `How much of each image is here, what was fetched, what had to be repaired. With --json everything that the servers count.`;
+  static override description = `How much of each image is here, what was fetched, what had to be repaired. With --json everything that the servers count.
+
+--files looks file by file: whole, partial, absent, or unknown, where the metadata that would tell has not been fetched. It fetches nothing itself.`;
 
   static override examples = [
     { description: 'All mounts:', command: '<%= config.bin %> <%= command.id %>' },
+    { description: 'Which files are here, and what reads waited for:', command: '<%= config.bin %> <%= command.id %> /srv/app --files' },
     { description: 'Damaged chunks that were found in the cache of one mount:', command: '<%= config.bin %> <%= command.id %> /srv/app --json | jq .mounts[0].corruptLocal' },
   ];
 
   static override args = { directory: string({ description: 'One mount instead of all.' }) };
 
-  async run(): Promise<{ mounts: MountStatus[] }> {
-    const { args: { directory } } = await this.parse(Status);
+  static override flags = { files: boolean({ summary: 'Every file, and the files that reads last had to wait for. Needs a directory.' }) };
+
+  async run(): Promise<{ mounts: MountStatus[]; layers?: LayerFiles[] }> {
+    const { args: { directory }, flags: { files } } = await this.parse(Status);
+    if (files && directory === undefined) throw new ThawfsError('BAD_ARGUMENT', 'status --files: no directory', { suggestion: 'Write: thawfs status DIR --files' });
     const [{ mountStatus }, { realpathSync }] = await Promise.all([import('../src/mount/status.js'), import('node:fs')]);
     const all = await mountStatus();
     const wanted = directory === undefined ? undefined : realpathSync(directory, 'latin1');
@@ -27,7 +36,11 @@ export default class Status extends BaseCommand {
     }
     for (const mount of mounts) this.log(`${text(mount)}\n`);
     if (mounts.length === 0) this.remark('Nothing is mounted.');
-    return { mounts };
+    if (!files) return { mounts };
+    const { fileStatus } = await import('../src/mount/file-status.js');
+    const layers = await fileStatus(directory!);
+    for (const layer of layers) this.log(filesText(layer));
+    return { mounts, layers };
   }
 }
 
@@ -44,4 +57,21 @@ function text(mount: MountStatus): string {
     ['repaired', number('corruptLocal') + number('refetched') === 0 ? undefined : `${number('corruptLocal')} chunks damaged on disk, ${number('refetched')} on the way`],
     ['servers replaced', number('replaced') === 0 ? undefined : number('replaced')],
   ]);
+}
+
+/** A chunk may hold many small files. */
+const CAUSES_SHOWN = 3;
+
+function filesText({ files, faults }: LayerFiles): string {
+  const share = (localSize: number | undefined, size: number | undefined): string => `${localSize ?? '?'} of ${size ?? '?'}`;
+  const count = (state: string): number => files.filter((file) => file.state === state).length;
+  const causes = faults.map(({ at, chunks, files: of }) => {
+    const more = of.length > CAUSES_SHOWN ? ` and ${of.length - CAUSES_SHOWN} more` : '';
+    return [utc(Math.floor(at / 1000)), `${chunks.length} chunks`, of.length === 0 ? 'metadata' : of.slice(0, CAUSES_SHOWN).map(display).join(', ') + more];
+  });
+  return [
+    table(files.map(({ path, state, size, localSize }) => [state, share(localSize, size), display(path)]), [1]),
+    `\n${count('whole')} files whole, ${count('partial')} partial, ${count('absent')} absent, ${count('unknown')} unknown`,
+    ...(causes.length === 0 ? [] : [`\nReads that last waited for the origin:\n${table(causes)}`]),
+  ].join('\n');
 }

@@ -27,6 +27,8 @@ export { errorCodes, hasCode, ThawfsError, type ErrorCode, type ErrorDetail, typ
 export { mountImages, pushImage, type LayerReport, type MountOptions, type MountReport } from './mount/mount-image.js';
 export { unmountImage, type UnmountOptions } from './mount/unmount.js';
 export { mountStatus, type MountStatus } from './mount/status.js';
+export { fileStatus, type FaultCause, type LayerFiles } from './mount/file-status.js';
+export type { LocalFile } from './image/local-files.js';
 export { fillMount, type FillMountOptions } from './mount/fill-mount.js';
 export { fillCache, type FillCacheOptions, type FillCacheReport } from './image/fill-cache.js';
 export { checkCache, type CacheCheckReport, type CheckCacheOptions } from './image/check-cache.js';

@@ -33,7 +33,7 @@ export function rememberedHeads(cache: string): RememberedHead[] {
       // It is damaged, or has just gone: then it says nothing.
     }
   }
-  return [...heads.values()].sort((a, b) => (a.manifest.name < b.manifest.name ? -1 : 1) || a.manifest.sequence - b.manifest.sequence);
+  return [...heads.values()].sort(({ manifest: a }, { manifest: b }) => a.name === b.name ? a.sequence - b.sequence : a.name < b.name ? -1 : 1);
 }
 
 /** @returns names of the files that hold heads */

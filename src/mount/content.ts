@@ -42,7 +42,7 @@ export async function openContent(plan: MountPlan, counters: Float64Array, onTou
   return { fileSystem, ...rest };
 }
 
-interface OpenedBytes extends Omit<Content, 'fileSystem'> { readonly bytes: ImageBytes }
+export interface OpenedBytes extends Omit<Content, 'fileSystem'> { readonly bytes: ImageBytes }
 
 async function openLazy({ locations, head, cache, cacheSize, offline, readTimeout, fillRate, handover }: ImagePlan, backend: Backend, counters: Float64Array, onTouch: ((chunk: number) => void) | undefined): Promise<OpenedBytes> {
   const store = new DiskStore(cache, cacheSize);
@@ -55,7 +55,8 @@ async function openLazy({ locations, head, cache, cacheSize, offline, readTimeou
   };
 }
 
-function openRaw(path: string): OpenedBytes {
+/** A plain ext4 file. @throws PATH_MISSING, NOT_PERMITTED */
+export function openRaw(path: string): OpenedBytes {
   let fd: number;
   try {
     fd = openSync(path, 'r');

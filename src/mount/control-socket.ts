@@ -4,6 +4,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { hasCode, ThawfsError } from '../errors.js';
 import { recordOf, type ErrorRecord, type Question, type ServerQuestion } from './messages.js';
+import type { ServedImage } from './file-status.js';
 import type { MountPlan } from './plan.js';
 import { socketPath } from './runtime-folder.js';
 
@@ -61,12 +62,19 @@ export class ControlSocket {
     const question = parse(line);
     switch (question.command) {
       case 'status': return this.status();
+      case 'image': return this.image();
       case 'fill': return this.supervised.ask({ command: 'fill' });
       case 'detached':
         this.supervised.detached();
         return undefined;
       case 'place': return this.supervised.place(question.target);
     }
+  }
+
+  private image(): ServedImage {
+    const { content } = this.plan;
+    if (content.kind === 'raw') throw new ThawfsError('FEATURE_UNSUPPORTED', 'a raw image has no chunks');
+    return { head: content.head, locations: content.locations, cache: content.cache };
   }
 
   private async status(): Promise<unknown> {
@@ -91,7 +99,7 @@ function parse(line: string): Question {
     // Refused below.
   }
   const { command, target } = question;
-  if (command === 'status' || command === 'fill' || command === 'detached') return { command };
+  if (command === 'status' || command === 'image' || command === 'fill' || command === 'detached') return { command };
   if (command === 'place' && typeof target === 'string' && target.startsWith('/')) return { command, target };
   throw new ThawfsError('BAD_ARGUMENT', 'control socket: not a question');
 }

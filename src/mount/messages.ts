@@ -44,6 +44,8 @@ export type ServerQuestion =
 /** What the control socket takes, one JSON line each. */
 export type Question =
   | { readonly command: 'status' | 'fill' }
+  /** What is served, and where it is kept: for who wants to look by himself. */
+  | { readonly command: 'image' }
   /** The mount has left the tree; who has files open still needs it. */
   | { readonly command: 'detached' }
   /** Mount the file system a second time, on this absolute path. */

@@ -9,6 +9,7 @@ import { requestResend } from '../fuse/device.js';
 import { addStatistics, STATISTICS_SIZE } from '../image/lazy-image.js';
 import { openContent, type Content } from './content.js';
 import { errnoOf } from './errno.js';
+import type { Fault } from './file-status.js';
 import type { ServerQuestion } from './messages.js';
 import type { MountPlan } from './plan.js';
 import { FUSE_DESCRIPTOR, SessionGate, VALID_SECONDS, type ThreadInput, type ThreadMessage } from './session-gate.js';
@@ -16,21 +17,29 @@ import { FUSE_DESCRIPTOR, SessionGate, VALID_SECONDS, type ThreadInput, type Thr
 /** A request that the session thread works on for longer than this, in milliseconds, will not end: it never waits for the network. */
 const STUCK_AFTER = 4000;
 
+/** Reads that waited for the origin, remembered for `status`. */
+const FAULTS_KEPT = 16;
+
 export class Server {
   private lastLook = { handled: -1, since: 0 };
 
   private constructor(
     private readonly plan: MountPlan, private readonly announce: (path: string) => void, private readonly content: Content, private readonly deferred: DeferredRequests,
-    private readonly gate: SessionGate, private readonly counters: readonly Float64Array[], readonly ended: Promise<void>,
+    private readonly gate: SessionGate, private readonly counters: readonly Float64Array[], private readonly faults: readonly Fault[], readonly ended: Promise<void>,
   ) {}
 
   /** Loads everything and starts the session thread, which waits for {@link serve}. @param announce told once where the raw image lies */
   static async load(plan: MountPlan, announce: (path: string) => void): Promise<Server> {
     const counters = [0, 1].map(() => new Float64Array(new SharedArrayBuffer(8 * STATISTICS_SIZE)));
     const content = await openContent(plan, counters[0]!);
+    const faults: Fault[] = [];
     const deferred = new DeferredRequests({
       fd: FUSE_DESCRIPTOR, fileSystem: content.fileSystem, validSeconds: VALID_SECONDS, errnoOf, isDying,
-      fetch: (chunks, signal) => content.fetch(chunks, signal),
+      fetch: (chunks, signal) => {
+        faults.push({ at: Date.now(), chunks });
+        if (faults.length > FAULTS_KEPT) faults.shift();
+        return content.fetch(chunks, signal);
+      },
     });
     const gate = new SessionGate();
     const thread = new Worker(new URL('session-thread.js', import.meta.url), { workerData: { plan, words: gate.words, counters: counters[1]! } satisfies ThreadInput });
@@ -45,7 +54,7 @@ export class Server {
         else deferred.interrupt(message.unique);
       });
     });
-    return new Server(plan, announce, content, deferred, gate, counters, ended);
+    return new Server(plan, announce, content, deferred, gate, counters, faults, ended);
   }
 
   /** @param successor whether another server served before: then what it left unanswered is asked for again */
@@ -71,7 +80,7 @@ export class Server {
   answer(question: ServerQuestion): unknown {
     if (question.command === 'fill') return this.complete();
     if (question.command === 'stop-filling') return this.content.completion?.stop();
-    return { ...this.content.status(), ...addStatistics(this.counters), fuseRequests: this.gate.handled, fuseRequestsWaiting: this.deferred.count };
+    return { ...this.content.status(), ...addStatistics(this.counters), fuseRequests: this.gate.handled, fuseRequestsWaiting: this.deferred.count, faults: this.faults };
   }
 }
 

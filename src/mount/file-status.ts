@@ -1,0 +1,71 @@
+/** Status of a mount file by file: what is here, and which files the last faults were about. Looks at the cache itself; servers are only asked what they are. */
+import { fromErrno } from '../errors.js';
+import { LazyImage } from '../image/lazy-image.js';
+import { localFiles, type LocalFile, type LocalImage } from '../image/local-files.js';
+import { DiskStore } from '../store/disk-store.js';
+import { openRaw } from './content.js';
+import { rawCopyUnder } from './mount-table.js';
+import { findOwnMount } from './own-mount.js';
+import { ask, defaultRuntimeFolder } from './runtime-folder.js';
+import type { LiveMount } from './status.js';
+
+/** A read that had to wait for the origin. */
+export interface Fault {
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  readonly chunks: readonly number[];
+}
+
+export interface FaultCause extends Fault {
+  /** Files that lie in the chunks; none: metadata, or what is not known yet. */
+  readonly files: readonly string[];
+}
+
+export interface LayerFiles {
+  /** Root hash of the layer. */
+  readonly rootHash: string;
+  readonly files: readonly LocalFile[];
+  /** The latest last. */
+  readonly faults: readonly FaultCause[];
+}
+
+/** What a supervisor answers to the question `image`. */
+export interface ServedImage { readonly head: string; readonly locations: readonly string[]; readonly cache: string }
+
+const MEMORY_SIZE = 8 * 1024 ** 2;
+
+/**
+ * @param directory where images are mounted
+ * @returns the layers, the topmost first as far as they have servers
+ * @throws NOT_MOUNTED. Cost: reads all metadata that is here, asks no origin
+ */
+export async function fileStatus(directory: string, runtimeFolder = defaultRuntimeFolder()): Promise<LayerFiles[]> {
+  const { entry, live } = await findOwnMount(directory, runtimeFolder);
+  const raw = rawCopyUnder(entry);
+  if (raw !== undefined) return [{ rootHash: raw.slice(-64), files: [...localFiles({ ...openRawImage(raw), chunkSize: 65_536, isLocal: () => true })], faults: [] }];
+  return Promise.all(live.map(servedFiles));
+}
+
+async function servedFiles(mount: LiveMount): Promise<LayerFiles> {
+  const { head, locations, cache } = await ask(mount.socket, { command: 'image' }) as ServedImage;
+  const image = await LazyImage.open({ head: Buffer.from(head, 'base64'), locations, cache: new DiskStore(cache), memorySize: MEMORY_SIZE, readTimeout: 0, offline: true });
+  const seen = new Map<number, boolean>();
+  const isLocal = (chunk: number): boolean => {
+    const answer = seen.get(chunk) ?? image.isLocal(chunk);
+    seen.set(chunk, answer);
+    return answer;
+  };
+  const files = [...localFiles({ bytes: image, chunkSize: image.chunkSize, isLocal })];
+  const faults = ((mount['faults'] ?? []) as readonly Fault[]).map((fault) => ({
+    ...fault, files: files.filter(({ chunks }) => chunks?.some((chunk) => fault.chunks.includes(chunk))).map(({ path }) => path),
+  }));
+  return { rootHash: image.manifest.verity.rootHash, files, faults };
+}
+
+function openRawImage(path: string): Pick<LocalImage, 'bytes'> {
+  try {
+    return { bytes: openRaw(path).bytes };
+  } catch (error) {
+    throw fromErrno(error, path);
+  }
+}
