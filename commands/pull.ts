@@ -57,8 +57,8 @@ A run that ends early, however it ends, leaves .NEW.pull beside NEW; the same co
   }
 }
 
-function announcement({ fileSize, fetch, requests, seeded, kept, repeated, foreignSeeds }: PullCost): string {
-  const parts = [`${exactSize(seeded)} from seeds`, ...(kept > 0 ? [`${exactSize(kept)} from the last run`] : []), `${exactSize(repeated)} repeated`];
+function announcement({ fileSize, fetch, requests, seeded, kept, repeated, made, foreignSeeds }: PullCost): string {
+  const parts = [`${exactSize(seeded)} from seeds`, ...(kept > 0 ? [`${exactSize(kept)} from the last run`] : []), `${exactSize(repeated)} repeated`, ...(made > 0 ? [`${exactSize(made)} computed`] : [])];
   return [
     ...foreignSeeds.map((seed) => `${seed}: made with another compressor or level, so its frames cannot be used`),
     `to fetch: ${exactSize(fetch)} in ${requests} requests, ${percent(fetch, fileSize)} of the image; ${parts.join(', ')}`,

@@ -19,22 +19,27 @@ export interface PullPlan {
   readonly seeded: readonly SeededChunk[];
   /** Frames that the image has more than once: fetched once. */
   readonly repeated: readonly RepeatedChunk[];
+  /** Chunks of the hash area, which follows from all others. */
+  readonly made: readonly number[];
   /** Requests for the others. */
   readonly runs: readonly FrameRun[];
 }
 
 /**
  * @param seeds the first that has a frame gives it
+ * @param isMade whether the chunk can be computed when the others are there
  * @param isKept whether the frame is already in its place
  */
-export function planPull(table: ChunkTable, seeds: readonly Seed[], isKept: (number: number) => boolean): PullPlan {
+export function planPull(table: ChunkTable, seeds: readonly Seed[], isKept: (number: number) => boolean, isMade: (number: number) => boolean): PullPlan {
   const kept: number[] = [];
   const seeded: SeededChunk[] = [];
   const repeated: RepeatedChunk[] = [];
   const missing: number[] = [];
+  const made: number[] = [];
   const originals = new Map<string, number>();
   for (let number = 0; number < table.count; number++) {
     if (isKept(number)) { kept.push(number); continue; }
+    if (isMade(number)) { made.push(number); continue; }
     const [key, frameSize] = [table.key(number), table.frameSize(number)];
     const original = originals.get(key);
     if (original !== undefined && table.frameSize(original) === frameSize) { repeated.push({ number, original }); continue; }
@@ -43,7 +48,7 @@ export function planPull(table: ChunkTable, seeds: readonly Seed[], isKept: (num
     if (seed !== undefined) seeded.push({ number, seed });
     else missing.push(number);
   }
-  return { kept, seeded, repeated, runs: runsOf(table, missing) };
+  return { kept, seeded, repeated, made, runs: runsOf(table, missing) };
 }
 
 /** @param chunks ascending */

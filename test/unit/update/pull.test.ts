@@ -125,7 +125,7 @@ describe('a run that ends early', () => {
     await interrupted(at);
     const { cost } = await at.pull();
     expect(cost.kept).toBeGreaterThan(newImage.length / 3);
-    expect(cost.kept + cost.fetch + cost.repeated).toBe(decodeHead(newImage).indexOffset - decodeHead(newImage).headSize);
+    expect(cost.kept + cost.fetch + cost.repeated + cost.made).toBe(decodeHead(newImage).indexOffset - decodeHead(newImage).headSize);
     expect(readFileSync(at.path('new')).equals(newImage)).toBe(true);
     expect(existsSync(at.path('.new.pull'))).toBe(false);
   }));
