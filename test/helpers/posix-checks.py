@@ -153,6 +153,8 @@ def seekdir_returns_to_where_telldir_was():
     def name_of(entry):
         return None if entry is None else ctypes.string_at(entry + 19)
     stream = libc.opendir(at('many'))
+    if not stream:
+        raise OSError(ctypes.get_errno(), 'opendir')
     places, names = [], []
     while True:
         place = libc.telldir(stream)
