@@ -33,7 +33,7 @@ Exit status 0: equal, 1: different; with --output 0: the patch was written. A lo
 
   static override flags = {
     'output': string({ char: 'o', exclusive: ['stat', 'name-only'], helpValue: 'PATCH', summary: 'Write the patch that thawfs patch makes B from A with; both are images.' }),
-    'level': integer({ min: 1, max: 19, dependsOn: ['output'], helpValue: 'N', summary: 'Compression of the patch, 1 (fast) to 19 (small, and many times slower); 3 unless given.' }),
+    'level': integer({ min: 1, max: 19, dependsOn: ['output'], helpValue: 'N', summary: 'Compression of the patch, 1 (fast) to 19 (small); 19 unless given.' }),
     'stat': boolean({ exclusive: ['name-only'], summary: 'Only sums: changes of each kind, and the cost of each directory.' }),
     'name-only': boolean({ summary: 'Only the names of what differs.' }),
     ...trustFlags,

@@ -77,7 +77,8 @@ export function decodeBlockHeader(low: number, middle: number, high: number): { 
 
 /**
  * Sees that `frame` is what a chunk frame must be (docs/format.md, "Chunk frames"): exactly one frame, nothing after it,
- * content size stated and equal to `contentSize`, no dictionary, no checksum, the unused bit zero, a window not above 1 MiB. What the blocks
+ * content size stated and equal to `contentSize`, no dictionary, no checksum, the unused bit zero, a window not above 1 MiB (of the streams of a
+ * patch, which may be larger: their size). What the blocks
  * hold is the decoder's business.
  *
  * @throws BAD_MAGIC, BAD_FIELD, TRUNCATED
@@ -89,16 +90,28 @@ export function checkChunkFrame(frame: Uint8Array, contentSize: number): void {
   if (header.dictionary) throw bad('dictionary', 'none');
   if (header.checksum) throw bad('checksum', 'none');
   if (header.unusedBit) throw bad('unused bit', 'zero');
-  if (header.windowSize > CHUNK_WINDOW_MAX_SIZE) throw bad('window', `at most ${CHUNK_WINDOW_MAX_SIZE} bytes`);
+  if (header.windowSize > Math.max(CHUNK_WINDOW_MAX_SIZE, contentSize)) throw bad('window', `at most ${CHUNK_WINDOW_MAX_SIZE} bytes`);
+  const length = frameLength(frame);
+  if (length === undefined) throw truncated(frame);
+  if (length < frame.length) throw bad('frame', `to end at byte ${length} of ${frame.length}`);
+}
+
+/**
+ * @param bytes begins with a frame; may go on behind it
+ * @returns bytes of the frame, checksum not counted; undefined when it is not whole
+ * @throws as {@link decodeFrameHeader}
+ */
+export function frameLength(bytes: Uint8Array): number | undefined {
+  const header = decodeFrameHeader(bytes);
+  if (header === undefined) return undefined;
   let at = header.headerSize;
   for (let last = false; !last;) {
-    if (at + BLOCK_HEADER_SIZE > frame.length) throw truncated(frame);
-    const block = decodeBlockHeader(frame[at]!, frame[at + 1]!, frame[at + 2]!);
+    if (at + BLOCK_HEADER_SIZE > bytes.length) return undefined;
+    const block = decodeBlockHeader(bytes[at]!, bytes[at + 1]!, bytes[at + 2]!);
     at += BLOCK_HEADER_SIZE + block.size;
     last = block.last;
   }
-  if (at > frame.length) throw truncated(frame);
-  if (at < frame.length) throw bad('frame', `to end at byte ${at} of ${frame.length}`);
+  return at > bytes.length ? undefined : at;
 }
 
 function bad(field: string, expected: string): ThawfsError {

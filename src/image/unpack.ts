@@ -1,9 +1,9 @@
 /** `unpack`: the raw image, as any kernel mounts it, with the sidecars that systemd looks for. */
 import { ftruncateSync, writeSync } from 'node:fs';
 import type { ReadOptions } from '../source/range-source.js';
-import { BLOCK_SIZE } from '../units.js';
 import type { Image } from './image.js';
 import { writeOutput, type OutputFile } from './output-file.js';
+import { eachDataRun } from './write-sparse.js';
 
 export interface UnpackOptions extends ReadOptions {
   /** Write OUTPUT.verity (superblock and hash tree), OUTPUT.roothash and, where the image has one, OUTPUT.roothash.p7s too; default false. */
@@ -33,23 +33,9 @@ async function writeRaw(image: Image, file: OutputFile, start: number, { signal,
   const { size } = image.manifest.raw;
   ftruncateSync(file.fd, size - start);
   for await (const { offset, bytes } of image.chunks(start, size, { signal })) {
-    writeSparse(file.fd, bytes, offset - start);
+    eachDataRun(bytes, offset - start, (run, position) => { writeAll(file.fd, run, position); });
     onProgress?.(offset + bytes.length - start, size - start);
   }
-}
-
-const zeroBlock = Buffer.alloc(BLOCK_SIZE);
-
-/** Writes runs of blocks that are not all zero; the others stay holes. */
-function writeSparse(fd: number, bytes: Uint8Array, position: number): void {
-  let start = 0;
-  for (let at = 0; at < bytes.length; at += BLOCK_SIZE) {
-    const end = Math.min(at + BLOCK_SIZE, bytes.length);
-    if (zeroBlock.compare(bytes, at, end, 0, end - at) !== 0) continue;
-    writeAll(fd, bytes.subarray(start, at), position + start);
-    start = end;
-  }
-  writeAll(fd, bytes.subarray(start), position + start);
 }
 
 function writeAll(fd: number, bytes: Uint8Array, position: number): void {

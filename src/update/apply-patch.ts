@@ -1,158 +1,296 @@
 /** `patch`: makes the new image from the old one and a patch, in one pass over the patch. */
-import { createReadStream, writeSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { toHex } from '../bytes/hex.js';
+import type { NumberReader } from '../bytes/varint.js';
 import { decodeHead } from '../chunk/head.js';
-import { openPrefixCodec, type PrefixCodec } from '../codec/prefix.js';
 import { openCodec } from '../codec/registry.js';
-import { fromErrno, ThawfsError } from '../errors.js';
-import type { PatchHeader } from '../format/patch.js';
+import { fromErrno, hasCode, ThawfsError } from '../errors.js';
+import { DIFFERENCE_SIZE } from '../format/patch.js';
 import type { Manifest } from '../format/manifest.js';
 import { decodeSignatures } from '../format/signatures.js';
-import type { Image } from '../image/image.js';
-import { openImage } from '../image/open.js';
-import { writeOutput } from '../image/output-file.js';
+import { openSource, type SourceOptions } from '../source/open-source.js';
 import { requireTrust, type TrustPolicy } from '../trust/policy.js';
 import { MiB } from '../units.js';
-import { ImageWriter } from './image-writer.js';
+import { ImageFileOutput, type ImageFileFacts } from './image-file-output.js';
+import { ImageWriter, type ImageOutput } from './image-writer.js';
+import { Device, Journal } from './journal.js';
+import { openBase, type PatchBase } from './patch-base.js';
 import { bad, PatchReader, type Operation, type PatchBatch } from './patch-reader.js';
+import { RawOutput } from './raw-output.js';
+import { ResumableFile } from './resumable-file.js';
+import { hasMagic } from './side-kind.js';
 
-export interface ApplyPatchOptions {
+export interface ApplyPatchOptions extends SourceOptions {
   /** Judges the new image, before the first byte is written. */
   readonly trust: TrustPolicy;
+  /** Write a raw image: it needs no zstd of a certain version; default an image file. */
+  readonly raw?: boolean;
   /** What `-` reads; default the process's standard input. */
   readonly stdin?: Readable;
-  readonly signal?: AbortSignal;
   /** Raw bytes made so far, and in all. */
   readonly onProgress?: (done: number, total: number) => void;
+}
+
+export interface PatchInPlaceOptions extends Omit<ApplyPatchOptions, 'raw'> {
+  /** Path of the journal; default `.NAME.journal` beside a raw image in a file. It takes as much as changes. */
+  readonly journal?: string;
 }
 
 export interface ApplyPatchReport {
   readonly output: string;
   readonly manifest: Manifest;
   readonly signedBy: readonly string[];
-  readonly fileSize: number;
+  /** Bytes of the output. */
+  readonly size: number;
+  /** Raw bytes that an earlier run had made. */
+  readonly resumedAt: number;
 }
 
-const CACHE_SIZE = 16 * MiB;
-
 /**
- * The old image is only read. The new one appears under its name when every digest that its signed manifest names was computed anew
- * and is right, and the file as a whole is the one that the patch was made for. The patch itself is signed by nobody: its result is.
+ * The old image is only read. The new one appears under its name when the digests that its signed manifest names were computed anew
+ * and are right. The patch itself is signed by nobody: its result is. A run that ends early leaves `.OUTPUT.ROOTHASH.patch`, from which the next one goes on.
  *
- * Memory: 1/128 of the raw image for its leaves, and 64 MiB.
+ * Memory: 1/128 of the raw image where it is not zero, and about 100 MiB.
  *
- * @param base the old image: a path
- * @param patch a path, or `-` for standard input
- * @param output the image file to write
+ * @param base the old image: path of an image file, of a raw image, or of a block device that holds it
+ * @param patch a path, an http(s) URL, or `-` for standard input
+ * @param output the file to write
  * @throws WRONG_BASE; BAD_MAGIC, TRUNCATED, CHECKSUM_MISMATCH, BAD_FIELD, LIMIT_EXCEEDED for the patch; what requireTrust throws;
  *   ROOT_DIGEST_MISMATCH, BLOB_DIGEST_MISMATCH when the result is not what was signed; FEATURE_UNSUPPORTED when this machine's zstd
- *   makes other frames; CHUNK_DIGEST_MISMATCH for a damaged old image; TOOL_MISSING without libzstd
+ *   makes other frames; CHUNK_DIGEST_MISMATCH for a damaged old image; what opening the patch throws; NO_SPACE
  */
 export async function applyPatch(base: string, patch: string, output: string, options: ApplyPatchOptions): Promise<ApplyPatchReport> {
-  const codec = openPrefixCodec();
-  const input = patch === '-' ? options.stdin ?? process.stdin : createReadStream(patch, { highWaterMark: MiB });
+  return withPatch(patch, options, async (opened) => {
+    const { manifest, signedBy, header } = opened;
+    await using old = await disposable(openBase(base, header));
+    const file = openPartial(output, manifest.verity.rootHash);
+    const begun = file.size > 0;
+    try {
+      const target = options.raw === true ? new RawOutput(file, manifest.raw.size) : new ImageFileOutput(file, opened);
+      const resumedAt = await assemble(opened, old.value, target, options);
+      file.commit();
+      return { output, manifest, signedBy, resumedAt, size: options.raw === true ? manifest.raw.size : Number(header.fileSize) };
+    } catch (error) {
+      if (isHopeless(error)) file.discard();
+      // What was there may have been damaged since, or come from a forged patch.
+      if (isHopeless(error) && begun && patch !== '-') return await applyPatch(base, patch, output, options);
+      throw fromErrno(error, `writing ${output}`);
+    } finally {
+      file.close();
+    }
+  });
+}
+
+/**
+ * Updates a raw image, in a file or on a block device, where it is. Nothing is written to it before the whole new image was made
+ * and checked; from then on the journal has everything, and running the same command again finishes what was interrupted.
+ *
+ * @param device holds the old raw image
+ * @throws as {@link applyPatch}; MOUNT_BUSY when the device is in use; BAD_ARGUMENT when the journal is that of another update
+ */
+export async function patchInPlace(device: string, patch: string, options: PatchInPlaceOptions): Promise<ApplyPatchReport> {
+  return withPatch(patch, options, async (opened) => {
+    const { manifest, signedBy, header } = opened;
+    const target = new Device(device);
+    let file: ResumableFile | undefined;
+    try {
+      if (target.isFile && hasMagic(device)) throw new ThawfsError('BAD_ARGUMENT', `${device}: an image file is not updated in place`, { detail: { path: device }, suggestion: 'Write a new one with --output, or name a raw image.' });
+      target.require(manifest.raw.size);
+      file = openJournal(target, options.journal);
+      const journal = new Journal(file, target, manifest, header);
+      let resumedAt = manifest.raw.size;
+      if (!journal.isComplete()) {
+        await using old = await disposable(openBase(device, header));
+        resumedAt = await assemble(opened, old.value, journal, options);
+      }
+      journal.apply((done, total) => options.onProgress?.(done, total));
+      return { output: device, manifest, signedBy, size: manifest.raw.size, resumedAt };
+    } catch (error) {
+      if (isHopeless(error)) file?.discard();
+      throw fromErrno(error, `writing ${device}`);
+    } finally {
+      file?.close();
+      target.close();
+    }
+  });
+}
+
+interface OpenedPatch extends ImageFileFacts {
+  readonly reader: PatchReader;
+  readonly signedBy: readonly string[];
+}
+
+async function withPatch<T>(patch: string, options: ApplyPatchOptions, use: (opened: OpenedPatch) => Promise<T>): Promise<T> {
+  const input = patchBytes(patch, options);
   try {
-    await using old = await openImage(base, { trust: { keys: [], allowUnsigned: true, now: 0 }, cacheBytes: CACHE_SIZE, ...(options.signal === undefined ? {} : { signal: options.signal }) });
-    const reader = new PatchReader(input as AsyncIterable<Uint8Array>, codec);
+    const reader = new PatchReader(input, openCodec());
     const { header, head: headBytes } = await reader.begin();
-    requireBase(old, header);
     const head = decodeHead(headBytes);
     const { manifest, signedBy } = requireTrust({ manifestBytes: head.manifest, signatures: head.signatures === undefined ? [] : decodeSignatures(head.signatures), policy: options.trust });
-    return await writeOutput(output, async ({ fd }) => {
-      const writer = new ImageWriter(manifest, head, headBytes, (bytes) => { for (let done = 0; done < bytes.length;) done += writeSync(fd, bytes, done); });
-      await new Application(old, codec, writer, manifest, options).run(reader);
-      requireFile(writer, header);
-      return { output, manifest, signedBy, fileSize: Number(header.fileSize) };
-    });
-  } catch (error) {
-    throw error instanceof Error && 'syscall' in error ? fromErrno(error, `reading ${patch}`) : error;
+    return await use({ reader, header, head, headBytes, manifest, signedBy });
   } finally {
-    input.destroy();
+    await input.return(undefined);
   }
 }
 
-function requireBase({ manifest: { index, verity, name, sequence } }: Image, { baseRootDigest, baseRootHash }: PatchHeader): void {
-  if (toHex(baseRootDigest) === index.rootDigest && toHex(baseRootHash) === verity.rootHash) return;
-  throw new ThawfsError('WRONG_BASE', `the patch applies to an image with root hash ${toHex(baseRootHash)}; this one (${name}, sequence ${sequence}) has ${verity.rootHash}`, {
-    detail: { expected: toHex(baseRootHash), actual: verity.rootHash }, suggestion: 'Apply it to the image that it was made from, or use thawfs pull.',
-  });
+/** @returns the patch as it comes */
+export async function* patchBytes(patch: string, options: SourceOptions & Pick<ApplyPatchOptions, 'stdin'>): AsyncGenerator<Uint8Array, void, undefined> {
+  if (patch === '-') {
+    yield* (options.stdin ?? process.stdin) as AsyncIterable<Uint8Array>;
+    return;
+  }
+  const { source } = await openSource(patch, 0, options);
+  try {
+    for (let at = 0; at < source.size; at += MiB) yield await source.read(at, Math.min(MiB, source.size - at), { signal: options.signal });
+  } finally {
+    await source.close();
+  }
 }
 
-function requireFile(writer: ImageWriter, header: PatchHeader): void {
-  const { fileSize, fileDigest } = writer.finish();
-  if (BigInt(fileSize) === header.fileSize && Buffer.compare(fileDigest, header.fileDigest) === 0) return;
-  throw new ThawfsError('BLOB_DIGEST_MISMATCH', `the patched file has sha256 ${toHex(fileDigest)}, ${toHex(header.fileDigest)} was published`, {
-    detail: { expected: toHex(header.fileDigest), actual: toHex(fileDigest) }, suggestion: 'Fetch the image itself (thawfs pull).',
-  });
+/** `.NAME.ROOTHASH.patch`: what was begun for another image is of no use to this one, and is removed. */
+function openPartial(output: string, rootHash: string): ResumableFile {
+  const suffix = `${rootHash.slice(0, 16)}.patch`;
+  const [folder, prefix] = [dirname(output), `.${basename(output)}.`];
+  if (existsSync(folder)) {
+    for (const name of readdirSync(folder)) {
+      if (name.startsWith(prefix) && /^[0-9a-f]{16}\.patch$/.test(name.slice(prefix.length)) && !name.endsWith(suffix)) rmSync(join(folder, name), { force: true });
+    }
+  }
+  return ResumableFile.open(output, suffix);
+}
+
+function openJournal(device: Device, path: string | undefined): ResumableFile {
+  if (path === undefined && !device.isFile) {
+    throw new ThawfsError('BAD_ARGUMENT', `${device.path} is a device: where its journal goes must be said`, { detail: { path: device.path }, suggestion: 'Name a file on another disk with --journal.' });
+  }
+  return ResumableFile.openAt(device.path, path ?? ResumableFile.temporaryPathOf(device.path, 'journal'));
+}
+
+/** Whether what was made so far cannot become the image: not when the patch only ended early, or the disk is full. */
+function isHopeless(error: unknown): boolean {
+  return hasCode(error) && (error.kind === 'integrity' || error.kind === 'unsupported' || (error.kind === 'format' && error.code !== 'TRUNCATED' && error.code !== 'CHECKSUM_MISMATCH'));
+}
+
+/** @returns raw bytes that were there already */
+async function assemble({ reader, manifest }: OpenedPatch, base: PatchBase, target: ImageOutput & { begin(writer: ImageWriter): number }, options: ApplyPatchOptions): Promise<number> {
+  const writer = new ImageWriter(manifest, target);
+  target.begin(writer);
+  const resumedAt = writer.rawPosition;
+  const application = new Application(base, writer, manifest.index.chunkSize);
+  for (let batch = await reader.next(resumedAt); batch !== undefined; batch = await reader.next(resumedAt)) {
+    options.signal?.throwIfAborted();
+    await application.apply(batch, options.signal);
+    options.onProgress?.(writer.rawPosition, manifest.raw.size);
+  }
+  writer.finish();
+  return resumedAt;
 }
 
 class Application {
-  constructor(private readonly old: Image, private readonly codec: PrefixCodec, private readonly writer: ImageWriter, private readonly manifest: Manifest, private readonly options: ApplyPatchOptions) {}
+  constructor(private readonly base: PatchBase, private readonly writer: ImageWriter, private readonly chunkSize: number) {}
 
-  async run(reader: PatchReader): Promise<void> {
-    const { signal, onProgress } = this.options;
-    for (let batch = await reader.next(); batch !== undefined; batch = await reader.next()) {
-      signal?.throwIfAborted();
-      await this.apply(batch);
-      onProgress?.(this.writer.rawPosition, this.manifest.raw.size);
-    }
-  }
-
-  private async apply({ references, operations, dataFrame, dataSize }: PatchBatch): Promise<void> {
-    const data = dataSize === 0 ? new Uint8Array(0) : this.codec.decompress(dataFrame, await this.prefixOf(references), dataSize);
-    let at = 0;
+  async apply({ rawStart, rawEnd, operations, gaps, values, literals }: PatchBatch, signal: AbortSignal | undefined): Promise<void> {
+    const { writer } = this;
+    const differences = new Differences(gaps, values);
+    let used = 0;
+    let at = rawStart;
+    if (rawStart > writer.rawPosition) throw bad('rawStart', `is ${rawStart}, the image has come to ${writer.rawPosition}`);
     const take = (length: number): Uint8Array => {
-      if (at + length > data.length) throw bad('operation', 'wants more data than its batch has');
-      return data.subarray(at, at += length);
+      if (used + length > literals.length) throw bad('operation', 'wants more literals than its batch has');
+      return literals.subarray(used, used += length);
     };
-    for (const operation of operations) {
-      switch (operation.kind) {
-        case 'data': this.requireCodec(); this.writer.addRaw(take(operation.length)); break;
-        case 'frame': this.writer.addFrame(take(operation.length)); break;
-        case 'copy': this.requireCodec(); await this.copy(operation); break;
-        case 'hashes': this.requireCodec(); this.writer.addHashes(operation.length); break;
-        case 'same': await this.copyFrames(operation); break;
-        case 'reference': break;
+    /** What comes before the writer's position is there already. */
+    const missing = (length: number): number => Math.max(0, Math.min(length, at + length - writer.rawPosition));
+    for (const { kind, length, offset } of operations) {
+      signal?.throwIfAborted();
+      switch (kind) {
+        case 'old': writer.addRaw(differences.applyTo(this.old(offset, length)).subarray(length - missing(length))); break;
+        case 'literal': writer.addRaw(take(length).subarray(length - missing(length))); break;
+        case 'zeros': writer.addZeros(missing(length)); break;
+        case 'hashes': writer.addHashes(missing(length)); break;
+        case 'same': at += await this.same({ kind, length, offset }, at); continue;
+        case 'frame': at += this.frame(take(length), at); continue;
       }
+      at += length;
     }
-    if (at !== data.length) throw bad('data', 'is more than the operations of its batch use');
+    if (used !== literals.length || !differences.done) throw bad('batch', 'has more than its operations use');
+    if (at !== rawEnd || writer.rawPosition < rawEnd) throw bad('rawEnd', `is ${rawEnd}, the operations come to ${at}`);
   }
 
-  private async prefixOf(references: readonly Operation[]): Promise<Uint8Array> {
-    const parts: Uint8Array[] = [];
-    for (const { offset, length } of references) parts.push(await this.readOld(offset, length));
-    return Buffer.concat(parts);
+  /** @returns a copy */
+  private old(offset: number, length: number): Uint8Array {
+    if (offset + length > this.base.view.size) throw bad('operation', 'leads beyond the end of the old image');
+    return Uint8Array.from(this.base.view.read(offset, length)); // slice of a Buffer would be a view
   }
 
-  private async copy({ offset, length }: Operation): Promise<void> {
-    for (let at = 0; at < length; at += MiB) {
-      this.options.signal?.throwIfAborted();
-      this.writer.addRaw(await this.readOld(offset + at, Math.min(MiB, length - at)));
+  /** @returns raw bytes of the chunks */
+  private async same({ length, offset }: Operation, at: number): Promise<number> {
+    const { writer, chunkSize, base } = this;
+    let size = 0;
+    for (let number = offset; number < offset + length; number++) {
+      if (at + size < writer.rawPosition) {
+        const next = at + size + chunkSize;
+        if (next > writer.rawPosition) writer.addRaw((await base.chunk(number, chunkSize)).raw.subarray(writer.rawPosition - at - size));
+        size += chunkSize;
+        continue;
+      }
+      const { raw, frame } = await base.chunk(number, chunkSize);
+      if (frame === undefined) writer.addRaw(raw);
+      else writer.addFrame(frame, raw);
+      size += raw.length;
     }
+    return size;
   }
 
-  private async copyFrames({ offset: first, length: count }: Operation): Promise<void> {
-    if (first + count > this.old.manifest.index.chunkCount) throw bad('operation', 'leads beyond the end of the old image');
-    for (let number = first; number < first + count; number++) {
-      this.options.signal?.throwIfAborted();
-      const [place] = await this.old.locate(number, number + 1, this.options);
-      this.writer.addFrame(await this.old.readFile(place!.frameOffset, place!.frameSize, this.options), place);
+  private frame(frame: Uint8Array, at: number): number {
+    const { writer } = this;
+    if (at < writer.rawPosition) {
+      const size = writer.chunkSizeAt(at);
+      if (at + size > writer.rawPosition) throw bad('operation', 'puts a frame where no such chunk begins');
+      return size;
     }
+    writer.addFrame(frame);
+    return writer.rawPosition - at;
+  }
+}
+
+/** Little-endian numbers added to old bytes, at gaps that are counted over all `old` operations of a batch. */
+class Differences {
+  /** Unchanged bytes before the next. */
+  private gap: number;
+
+  constructor(private readonly gaps: NumberReader, private readonly values: NumberReader) {
+    this.gap = gaps.done ? Infinity : gaps.next();
   }
 
-  private readOld(offset: number, length: number): Promise<Uint8Array> {
-    if (offset + length > this.old.manifest.raw.size) throw bad('operation', 'leads beyond the end of the old image');
-    return this.old.read(offset, length, this.options);
+  get done(): boolean {
+    return this.gap === Infinity && this.values.done;
   }
 
-  /** Chunks that are made anew become the published frames only with the zstd that made those. */
-  private requireCodec(): void {
-    const { implementation } = this.manifest.codec;
-    const here = openCodec().implementation;
-    if (here === implementation) return;
-    throw new ThawfsError('FEATURE_UNSUPPORTED', `the image was compressed with ${implementation}, this machine has ${here}: its frames cannot be made here bit for bit`, {
-      detail: { needed: implementation, here }, suggestion: 'Install that version, or fetch the image with thawfs pull.',
-    });
+  /** @param bytes of one operation; changed */
+  applyTo(bytes: Uint8Array): Uint8Array {
+    let at = 0;
+    while (this.gap < bytes.length - at) {
+      at += this.gap;
+      const size = Math.min(DIFFERENCE_SIZE, bytes.length - at);
+      const difference = this.values.nextSigned();
+      let sum = difference;
+      for (let i = 0; i < size; i++) sum += bytes[at + i]! * 2 ** (8 * i);
+      for (let i = 0; i < size; i++) {
+        bytes[at + i] = sum & 255;
+        sum = Math.floor(sum / 256);
+      }
+      at += size;
+      this.gap = this.gaps.done ? Infinity : this.gaps.next();
+    }
+    this.gap -= bytes.length - at;
+    return bytes;
   }
+}
+
+/** A value that is closed at the end of a scope. */
+async function disposable<T extends { close(): Promise<void> }>(opening: Promise<T>): Promise<{ readonly value: T } & AsyncDisposable> {
+  const value = await opening;
+  return { value, [Symbol.asyncDispose]: () => value.close() };
 }

@@ -1,55 +1,63 @@
-/** Writes an image file from front to back out of raw bytes and ready frames, and proves with the signed manifest what it became. */
-import { createHash } from 'node:crypto';
+/** Assembles a new image from front to back out of raw bytes and ready frames, and proves with the signed manifest what it became. */
 import { parseHex, toHex } from '../bytes/hex.js';
 import { parseUuid } from '../bytes/uuid.js';
-import { ChunkDecoder } from '../chunk/chunk-decoder.js';
-import type { Head } from '../chunk/head.js';
-import type { ChunkPlace } from '../chunk/index-reader.js';
-import { IndexWriter } from '../chunk/index-writer.js';
-import { seekTableFrame, skippableFrame } from '../chunk/tail.js';
 import { openCodec } from '../codec/registry.js';
 import { ThawfsError } from '../errors.js';
-import { INDEX_FRAME_MAGIC } from '../format/container.js';
 import type { Manifest } from '../format/manifest.js';
-import { DIGEST_SIZE, hashLeaves, sha256 } from '../hash/sha256.js';
-import { BLOCK_SIZE } from '../units.js';
+import { DIGEST_SIZE, hashLeaves } from '../hash/sha256.js';
 import type { Content } from '../model/content.js';
+import { BLOCK_SIZE } from '../units.js';
 import { buildHashArea } from '../verity/hash-tree.js';
 import { LeafStore } from '../verity/leaf-store.js';
 import { bad } from './patch-reader.js';
 
+export interface NewChunk {
+  /** In the raw image. */
+  readonly offset: number;
+  /** These views are good until the call returns. */
+  readonly raw: Uint8Array;
+  /** Of each block. */
+  readonly leaves: Uint8Array;
+  /** When it was at hand. */
+  readonly frame?: Uint8Array;
+}
+
+/** Takes what was assembled: an image file, a raw image, a journal. */
+export interface ImageOutput {
+  /** The next chunk. */
+  add(chunk: NewChunk): void;
+  /** After the last chunk, when the raw image is known to be the signed one. @throws ROOT_DIGEST_MISMATCH, BLOB_DIGEST_MISMATCH */
+  finish(): void;
+}
+
+/** Memory: a chunk, and 1/128 of the raw image where that is not zero. */
 export class ImageWriter {
-  private readonly codec = openCodec();
   private readonly salt: Uint8Array;
-  private readonly index = new IndexWriter();
   private readonly leaves: LeafStore;
   private readonly chunk: Uint8Array;
-  private readonly frame: Uint8Array;
   private readonly digests: Uint8Array;
+  private readonly zeroDigests: Uint8Array;
+  /** Raw bytes of the chunks that are done, and of the open one. */
+  private done = 0;
   private filled = 0;
   private hashArea: Content | undefined;
   private rootHash: Uint8Array | undefined;
   /** Blocks of the file system whose leaves are there. */
   private leafCount = 0;
-  private framesSize = 0;
-  private readonly decoder: ChunkDecoder;
-  private readonly fileHash = createHash('sha256');
 
-  /** @param write takes the file's bytes in order; they are not kept */
-  constructor(private readonly manifest: Manifest, private readonly head: Head, headBytes: Uint8Array, private readonly write: (bytes: Uint8Array) => void) {
+  constructor(private readonly manifest: Manifest, private readonly output: ImageOutput) {
     const { chunkSize } = manifest.index;
     this.salt = parseHex(manifest.verity.salt, 'manifest.verity.salt');
     this.leaves = new LeafStore(this.salt);
     this.chunk = new Uint8Array(chunkSize);
-    this.frame = new Uint8Array(this.codec.bound(chunkSize));
     this.digests = new Uint8Array(chunkSize / BLOCK_SIZE * DIGEST_SIZE);
-    this.decoder = new ChunkDecoder(this.codec, chunkSize, this.salt);
-    this.put(headBytes);
+    this.zeroDigests = new Uint8Array(this.digests.length);
+    hashLeaves(this.chunk, this.salt, this.zeroDigests);
   }
 
-  /** Raw bytes of the file so far. */
+  /** Raw bytes so far. */
   get rawPosition(): number {
-    return Math.min(this.index.chunkCount * this.manifest.index.chunkSize, this.manifest.raw.size) + this.filled;
+    return this.done + this.filled;
   }
 
   /** The next raw bytes, of any length. @throws BAD_FIELD beyond the end */
@@ -58,9 +66,19 @@ export class ImageWriter {
       const part = bytes.subarray(at, at + this.chunkLength() - this.filled);
       if (part.length === 0) throw bad('operation', 'leads beyond the end of the image');
       this.chunk.set(part, this.filled);
-      this.filled += part.length;
+      this.advance(part.length);
       at += part.length;
-      if (this.filled === this.chunkLength()) this.endChunk();
+    }
+  }
+
+  addZeros(length: number): void {
+    for (let left = length; left > 0;) {
+      const count = Math.min(left, this.chunkLength() - this.filled);
+      if (count === 0) throw bad('operation', 'leads beyond the end of the image');
+      this.chunk.fill(0, this.filled, this.filled + count);
+      if (count === this.chunk.length && this.done + count <= this.manifest.raw.fileSystemSize) this.finishZeroChunk();
+      else this.advance(count);
+      left -= count;
     }
   }
 
@@ -74,65 +92,61 @@ export class ImageWriter {
 
   /**
    * @param frame of the next chunk, which begins here
-   * @param from where it was in the old image, if it was there
-   * @throws BAD_FIELD, TRUNCATED, BAD_MAGIC when it does not decompress; CHUNK_DIGEST_MISMATCH when the old image is damaged there
+   * @param content of the frame, when it is known; else it is decompressed
+   * @throws BAD_FIELD, TRUNCATED, BAD_MAGIC when it does not decompress
    */
-  addFrame(frame: Uint8Array, from?: ChunkPlace): void {
-    if (this.filled > 0 || this.chunkLength() === 0 || (from !== undefined && from.size !== this.chunkLength())) throw bad('operation', 'puts a frame where no such chunk begins');
-    const raw = this.chunk.subarray(0, this.chunkLength());
-    if (from !== undefined) raw.set(this.decoder.decode(from, frame));
-    else this.codec.decompress(frame, raw);
-    this.finishChunk(raw, frame);
+  addFrame(frame: Uint8Array, content?: Uint8Array): void {
+    const size = this.chunkLength();
+    if (this.filled > 0 || size === 0 || (content !== undefined && content.length !== size)) throw bad('operation', 'puts a frame where no such chunk begins');
+    if (content === undefined) openCodec().decompress(frame, this.chunk.subarray(0, size));
+    this.finishChunk(content ?? this.chunk.subarray(0, size), frame);
   }
 
-  /**
-   * Writes what follows the frames.
-   *
-   * @throws TRUNCATED when raw bytes are missing; ROOT_DIGEST_MISMATCH when the file is not the signed one
-   */
-  finish(): { readonly fileSize: number; readonly fileDigest: Uint8Array } {
-    const { manifest: { raw, verity, index }, head: { headSize, indexOffset } } = this;
+  /** @throws TRUNCATED when raw bytes are missing; ROOT_DIGEST_MISMATCH when the image is not the signed one; what the output throws */
+  finish(): void {
+    const { raw, verity } = this.manifest;
     if (this.rawPosition !== raw.size) throw bad('end', `comes after ${this.rawPosition} of ${raw.size} raw bytes`);
-    const { pages, rootDigest } = this.index.finish();
-    requireEqual('index root digest', rootDigest, index.rootDigest);
     this.buildHashes();
     requireEqual('dm-verity root hash', this.rootHash!, verity.rootHash);
-    if (headSize + this.framesSize !== indexOffset) throw bad('end', 'comes when the frames do not reach the index');
-    const indexFrame = skippableFrame(INDEX_FRAME_MAGIC, pages);
-    const seekTable = seekTableFrame({ headSize, frameSizes: this.index.frameSizes(), rawSize: raw.size, chunkSize: index.chunkSize, indexSize: indexFrame.length });
-    this.put(indexFrame);
-    this.put(seekTable);
-    return { fileSize: indexOffset + indexFrame.length + seekTable.length, fileDigest: this.fileHash.digest() };
+    this.output.finish();
   }
 
-  private put(bytes: Uint8Array): void {
-    this.fileHash.update(bytes);
-    this.write(bytes);
+  /** @returns bytes of the chunk at this raw offset */
+  chunkSizeAt(offset: number): number {
+    return Math.min(this.chunk.length, this.manifest.raw.size - offset);
   }
 
   private chunkLength(): number {
-    const { chunkSize } = this.manifest.index;
-    return Math.min(chunkSize, this.manifest.raw.size - this.index.chunkCount * chunkSize);
+    return this.chunkSizeAt(this.done);
   }
 
-  private endChunk(): void {
-    const raw = this.chunk.subarray(0, this.filled);
-    const size = this.codec.compress(raw, this.frame, this.manifest.codec.level);
-    this.finishChunk(raw, this.frame.subarray(0, size));
+  private advance(count: number): void {
+    this.filled += count;
+    if (this.filled === this.chunkLength()) this.finishChunk(this.chunk.subarray(0, this.filled));
   }
 
-  private finishChunk(raw: Uint8Array, frame: Uint8Array): void {
-    const digests = this.digests.subarray(0, hashLeaves(raw, this.salt, this.digests));
-    this.takeLeaves(digests);
-    this.index.add(frame.length, sha256(digests), 0);
+  private finishChunk(raw: Uint8Array, frame?: Uint8Array): void {
+    const leaves = this.digests.subarray(0, hashLeaves(raw, this.salt, this.digests));
+    this.takeLeaves(leaves);
+    this.pass(raw, leaves, frame);
+  }
+
+  private finishZeroChunk(): void {
+    const known = this.leafCount - this.done / BLOCK_SIZE;
+    this.leaves.addZeroBlocks(this.chunk.length / BLOCK_SIZE - known);
+    this.leafCount = (this.done + this.chunk.length) / BLOCK_SIZE;
+    this.pass(this.chunk, this.zeroDigests);
+  }
+
+  private pass(raw: Uint8Array, leaves: Uint8Array, frame?: Uint8Array): void {
+    this.output.add({ offset: this.done, raw, leaves, ...(frame === undefined ? {} : { frame }) });
+    this.done += raw.length;
     this.filled = 0;
-    this.framesSize += frame.length;
-    this.put(frame);
   }
 
   /** @param digests of the blocks from the start of the open chunk on; those of the hash area, and those taken already, are passed over */
   private takeLeaves(digests: Uint8Array): void {
-    const first = this.index.chunkCount * this.manifest.index.chunkSize / BLOCK_SIZE;
+    const first = this.done / BLOCK_SIZE;
     const from = Math.max(0, this.leafCount - first);
     const to = Math.min(digests.length / DIGEST_SIZE, this.manifest.verity.dataBlocks - first);
     if (from >= to) return;
@@ -165,7 +179,7 @@ export class ImageWriter {
   }
 }
 
-function requireEqual(what: string, actual: Uint8Array, expected: string): void {
+export function requireEqual(what: string, actual: Uint8Array, expected: string): void {
   if (toHex(actual) === expected) return;
   throw new ThawfsError('ROOT_DIGEST_MISMATCH', `the patched image has ${what} ${toHex(actual)}, the signed manifest says ${expected}`, {
     detail: { expected, actual: toHex(actual) }, suggestion: 'Fetch the image itself (thawfs pull).',

@@ -2,32 +2,41 @@
 import { crc32c } from '../bytes/crc32c.js';
 import type { Struct } from '../bytes/struct.js';
 import { toSafeNumber } from '../bytes/struct.js';
-import type { PrefixCodec } from '../codec/prefix.js';
+import { NumberReader } from '../bytes/varint.js';
+import type { Codec } from '../codec/codec.js';
 import { ThawfsError } from '../errors.js';
 import { HEAD_MAX_SIZE } from '../format/container.js';
-import { batchHeader, PATCH_LIMITS, PATCH_MAGIC, PATCH_OPERATIONS, PATCH_VERSION, patchHeader, patchOperation, type PatchHeader } from '../format/patch.js';
+import {
+  batchHeader, OPERATION_KIND_COUNT, PATCH_LIMITS, PATCH_MAGIC, PATCH_OPERATIONS, PATCH_STREAMS, PATCH_VERSION, patchHeader,
+  type BatchHeader, type OperationKind, type PatchHeader, type PatchStream,
+} from '../format/patch.js';
 
-export type OperationKind = keyof typeof PATCH_OPERATIONS;
 export interface Operation { readonly kind: OperationKind; readonly length: number; readonly offset: number }
 
 export interface PatchBatch {
-  readonly references: readonly Operation[];
-  readonly operations: readonly Operation[];
-  /** With these and the references' bytes the data are decompressed. */
-  readonly dataFrame: Uint8Array;
-  readonly dataSize: number;
+  /** The part of the new raw image that it makes. */
+  readonly rawStart: number;
+  readonly rawEnd: number;
+  readonly operations: Iterable<Operation>;
+  readonly gaps: NumberReader;
+  readonly values: NumberReader;
+  readonly literals: Uint8Array;
 }
+
+/** Compressed bytes of each stream, and of the head. */
+export type PatchSizes = Readonly<Record<PatchStream | 'head', number>>;
 
 /** Frames of limited content are not longer than this. */
 const frameBound = (size: number): number => size + (size >> 7) + 1024;
 const kinds = new Map(Object.entries(PATCH_OPERATIONS).map(([kind, number]) => [number as number, kind as OperationKind]));
 
 export class PatchReader {
+  readonly sizes = { head: 0, operations: 0, gaps: 0, values: 0, literals: 0 };
   private readonly input: AsyncIterator<Uint8Array>;
   private rest: Uint8Array = new Uint8Array(0);
   private number = 0;
 
-  constructor(input: AsyncIterable<Uint8Array>, private readonly codec: PrefixCodec) {
+  constructor(input: AsyncIterable<Uint8Array>, private readonly codec: Codec) {
     this.input = input[Symbol.asyncIterator]();
   }
 
@@ -43,29 +52,48 @@ export class PatchReader {
     limit('headFrameSize', header.headFrameSize, frameBound(HEAD_MAX_SIZE));
     const frame = await this.take(header.headFrameSize);
     compareChecksum(patchHeader, header, bytes, [frame], 'header');
-    toSafeNumber(header.fileSize, 'patch header.fileSize');
-    return { header, head: this.codec.decompress(frame, new Uint8Array(0), header.headSize) };
+    for (const field of ['fileSize', 'baseHashOffset', 'baseRawSize'] as const) toSafeNumber(header[field], `patch header.${field}`);
+    this.sizes.head = frame.length;
+    return { header, head: this.decompress(frame, header.headSize) };
   }
 
-  /** @returns undefined at the end. @throws as {@link PatchReader.begin} */
-  async next(): Promise<PatchBatch | undefined> {
+  /**
+   * @param from raw bytes of the new image that are there already: batches before them are not decompressed
+   * @returns undefined at the end. @throws as {@link PatchReader.begin}
+   */
+  async next(from = 0): Promise<PatchBatch | undefined> {
+    for (;;) {
+      const held = await this.nextFrames();
+      if (held === undefined || held.rawEnd > from) return held === undefined ? undefined : this.open(held);
+    }
+  }
+
+  private open({ header, frames, rawStart, rawEnd }: HeldBatch): PatchBatch {
+    const [operations, gaps, values, literals] = PATCH_STREAMS.map((name, i) => this.decompress(frames[i]!, header[`${name}Size`])) as [Uint8Array, Uint8Array, Uint8Array, Uint8Array];
+    return { rawStart, rawEnd, operations: decodeOperations(operations), gaps: new NumberReader(gaps, 'patch gaps'), values: new NumberReader(values, 'patch values'), literals };
+  }
+
+  private async nextFrames(): Promise<HeldBatch | undefined> {
     const bytes = await this.take(batchHeader.size);
     const header = batchHeader.decode(bytes);
-    limit('operationCount', header.operationCount, PATCH_LIMITS.operations);
-    limit('operationsFrameSize', header.operationsFrameSize, frameBound(PATCH_LIMITS.operations * patchOperation.size));
-    limit('dataSize', header.dataSize, PATCH_LIMITS.data);
-    limit('dataFrameSize', header.dataFrameSize, frameBound(PATCH_LIMITS.data));
-    const [table, dataFrame] = [await this.take(header.operationsFrameSize), await this.take(header.dataFrameSize)];
-    compareChecksum(batchHeader, header, bytes, [table, dataFrame], `batch ${this.number}`);
-    if (header.number !== this.number++) throw bad('number', `is ${header.number}, ${this.number - 1} comes next`);
-    if (header.operationCount === 0) {
-      await this.requireEnd();
-      return undefined;
+    limit('batch', PATCH_STREAMS.reduce((sum, name) => sum + header[`${name}Size`], 0), PATCH_LIMITS.batch);
+    const frames: Uint8Array[] = [];
+    for (const name of PATCH_STREAMS) {
+      limit(`${name}FrameSize`, header[`${name}FrameSize`], frameBound(header[`${name}Size`]));
+      frames.push(await this.take(header[`${name}FrameSize`]));
     }
-    const operations = decodeOperations(this.codec.decompress(table, new Uint8Array(0), header.operationCount * patchOperation.size));
-    const references = operations.filter(({ kind }) => kind === 'reference');
-    limit('references', references.reduce((sum, { length }) => sum + length, 0), PATCH_LIMITS.references);
-    return { references, operations: operations.filter(({ kind }) => kind !== 'reference'), dataFrame, dataSize: header.dataSize };
+    compareChecksum(batchHeader, header, bytes, frames, `batch ${this.number}`);
+    if (header.number !== this.number++) throw bad('number', `is ${header.number}, ${this.number - 1} comes next`);
+    PATCH_STREAMS.forEach((name, i) => { this.sizes[name] += frames[i]!.length; });
+    if (header.operationsSize > 0) return { header, frames, rawStart: toSafeNumber(header.rawStart, 'patch batch.rawStart'), rawEnd: toSafeNumber(header.rawEnd, 'patch batch.rawEnd') };
+    await this.requireEnd();
+    return undefined;
+  }
+
+  private decompress(frame: Uint8Array, size: number): Uint8Array {
+    const target = new Uint8Array(size);
+    if (size > 0) this.codec.decompress(frame, target);
+    return target;
   }
 
   private async requireEnd(): Promise<void> {
@@ -87,17 +115,29 @@ export class PatchReader {
   }
 }
 
-function decodeOperations(table: Uint8Array): Operation[] {
-  return Array.from({ length: table.length / patchOperation.size }, (_, i) => {
-    const { kind: number, length, offset } = patchOperation.decode(table, i * patchOperation.size);
-    const kind = kinds.get(number);
-    if (kind === undefined) throw bad('kind', `${number} is not known`);
-    return { kind, length, offset: toSafeNumber(offset, 'patch operation.offset') };
-  });
+interface HeldBatch { readonly header: BatchHeader; readonly frames: readonly Uint8Array[]; readonly rawStart: number; readonly rawEnd: number }
+
+function* decodeOperations(bytes: Uint8Array): Generator<Operation> {
+  const numbers = new NumberReader(bytes, 'patch operations');
+  const ends = { old: 0, same: 0 };
+  while (!numbers.done) {
+    const first = numbers.next();
+    const kind = kinds.get(first % OPERATION_KIND_COUNT);
+    const length = Math.floor(first / OPERATION_KIND_COUNT);
+    if (kind === undefined || length === 0) throw bad('operation', 'is none that is known');
+    if (kind === 'old' || kind === 'literal' || kind === 'frame') limit('operation', length, PATCH_LIMITS.operation);
+    let offset = 0;
+    if (kind === 'old' || kind === 'same') {
+      offset = ends[kind] + numbers.nextSigned();
+      if (offset < 0) throw bad('operation', 'begins before the old image');
+      ends[kind] = offset + length;
+    }
+    yield { kind, length, offset };
+  }
 }
 
 function compareChecksum<V extends { checksum: number }>(record: Struct<V>, header: V, bytes: Uint8Array, followers: readonly Uint8Array[], what: string): void {
-  const plain = bytes.slice();
+  const plain = Uint8Array.from(bytes);
   plain.fill(0, record.offsetOf('checksum'), record.offsetOf('checksum') + 4);
   const actual = followers.reduce((crc, part) => crc32c(crc, part), crc32c(0xffff_ffff, plain));
   if (actual === header.checksum) return;

@@ -1,98 +1,172 @@
-/** Collects operations and new data, and writes them in batches that a reader can hold. */
+/** Collects operations and what they need, and writes them in batches that a reader can hold. */
 import { crc32c } from '../bytes/crc32c.js';
-import type { PrefixCodec } from '../codec/prefix.js';
-import { batchHeader, PATCH_LIMITS, PATCH_MAGIC, PATCH_OPERATIONS, PATCH_VERSION, patchHeader, patchOperation, type PatchHeader } from '../format/patch.js';
+import type { Codec } from '../codec/codec.js';
+import { ByteSink } from '../bytes/varint.js';
+import {
+  batchHeader, DIFFERENCE_SIZE, OPERATION_KIND_COUNT, PATCH_LIMITS, PATCH_MAGIC, PATCH_OPERATIONS, PATCH_STREAMS, PATCH_VERSION, patchHeader,
+  type BatchHeader, type OperationKind, type PatchHeader, type PatchStream,
+} from '../format/patch.js';
+import { MiB } from '../units.js';
 
-type Kind = keyof typeof PATCH_OPERATIONS;
-interface Operation { readonly kind: Kind; length: number; readonly offset: number }
-const noPrefix = new Uint8Array(0);
+/** An operation of 1 MiB can need this much: a gap and five bytes of a value for every fourth byte. */
+const NEED_MAX = 2 * MiB;
+/** Operations that belong to no bytes merge without end; a reader should not have to take this for granted. */
+const LENGTH_MAX = 2 ** 40;
 
 export interface PatchOutput {
-  readonly codec: PrefixCodec;
+  readonly codec: Codec;
   readonly level: number;
   readonly write: (bytes: Uint8Array) => void;
-  /** Bytes of the old raw image. */
-  readonly readOld: (offset: number, length: number) => Promise<Uint8Array>;
 }
 
+type HeaderFacts = Omit<PatchHeader, 'magic' | 'version' | 'headSize' | 'headFrameSize' | 'checksum' | 'pad1'>;
+
 export class PatchWriter {
-  private operations: Operation[] = [];
-  private data: Uint8Array[] = [];
-  private dataSize = 0;
-  private references: { readonly offset: number; readonly length: number }[] = [];
-  private referenceSize = 0;
+  /** Compressed bytes of each stream so far. */
+  readonly sizes: Record<PatchStream, number> = { operations: 0, gaps: 0, values: 0, literals: 0 };
+  private readonly streams: Readonly<Record<PatchStream, ByteSink>> = { operations: new ByteSink(), gaps: new ByteSink(), values: new ByteSink(), literals: new ByteSink() };
+  /** An operation that may still grow. */
+  private open: { readonly kind: OperationKind; length: number; readonly offset: number } | undefined;
+  /** Where the last `old` and `same` of this batch ended. */
+  private ends = { old: 0, same: 0 };
+  /** Unchanged bytes of `old` operations since the last difference. */
+  private gap = 0;
   private number = 0;
+  private rawStart = 0;
+  private raw = 0;
 
   constructor(private readonly output: PatchOutput) {}
 
   /** First. @param head of the new image */
-  begin(facts: Pick<PatchHeader, 'baseRootDigest' | 'baseRootHash' | 'fileSize' | 'fileDigest'>, head: Uint8Array): void {
-    const { codec, level, write } = this.output;
-    const frame = codec.compress(head, noPrefix, level);
-    write(withChecksum(patchHeader, { ...facts, magic: PATCH_MAGIC, version: PATCH_VERSION, headSize: head.length, headFrameSize: frame.length }, [frame]));
-    write(frame);
+  begin(facts: HeaderFacts, head: Uint8Array): void {
+    const frame = this.compress(head);
+    this.output.write(withChecksum(patchHeader, { ...facts, magic: PATCH_MAGIC, version: PATCH_VERSION, headSize: head.length, headFrameSize: frame.length }, [frame]));
+    this.output.write(frame);
   }
 
-  /** Makes a part of the old raw image known to the data that follow, in this batch. Parts that are known already cost nothing. */
-  async reference(offset: number, length: number): Promise<void> {
-    const size = Math.min(length, PATCH_LIMITS.references);
-    if (size <= 0 || this.references.some((one) => one.offset <= offset && offset + size <= one.offset + one.length)) return;
-    if (this.referenceSize + size > PATCH_LIMITS.references) await this.flush();
-    this.references.push({ offset, length: size });
-    this.referenceSize += size;
+  /** @param offset of `old` in the old raw image. @param now what becomes of these bytes; as many, at most 1 MiB */
+  old(offset: number, old: Uint8Array, now: Uint8Array): void {
+    this.end();
+    this.makeRoom();
+    this.put('old', now.length, offset);
+    const { gaps, values } = this.streams;
+    for (let at = 0; at < now.length;) {
+      if (now[at] === old[at]) {
+        this.gap++;
+        at++;
+        continue;
+      }
+      gaps.addNumber(this.gap);
+      this.gap = 0;
+      const size = Math.min(DIFFERENCE_SIZE, now.length - at);
+      values.addSigned((littleEndian(now, at, size) - littleEndian(old, at, size)) | 0);
+      at += size;
+    }
+    this.raw += now.length;
   }
 
-  async add(kind: 'copy' | 'hashes' | 'same', length: number, offset: number): Promise<void> {
-    const last = this.operations.at(-1);
-    if (last?.kind === kind && last.offset + last.length === offset && last.length + length < 2 ** 31) last.length += length;
-    else await this.push({ kind, length, offset });
+  /** @param bytes copied */
+  literal(bytes: Uint8Array): void {
+    for (let at = 0; at < bytes.length;) {
+      const part = bytes.subarray(at, at + MiB - (this.open?.kind === 'literal' ? this.open.length : 0));
+      this.extend('literal', part.length, 0);
+      this.streams.literals.add(part);
+      this.raw += part.length;
+      at += part.length;
+      if (this.open!.length === MiB) this.end();
+    }
   }
 
-  /** @param bytes copied; at most 1 MiB */
-  async addData(bytes: Uint8Array, kind: 'data' | 'frame' = 'data'): Promise<void> {
-    await this.makeRoom(bytes.length);
-    const last = this.operations.at(-1);
-    if (kind === 'data' && last?.kind === 'data') last.length += bytes.length;
-    else await this.push({ kind, length: bytes.length, offset: 0 });
-    this.data.push(bytes.slice());
-    this.dataSize += bytes.length;
+  zeros(length: number): void {
+    this.extend('zeros', length, 0);
+    this.raw += length;
   }
 
-  /** Ends the batch when it cannot take so many bytes of data: references made before would not be of use to them. */
-  async makeRoom(bytes: number): Promise<void> {
-    if (this.dataSize + bytes > PATCH_LIMITS.data) await this.flush();
+  hashes(length: number): void {
+    this.extend('hashes', length, 0);
+    this.raw += length;
   }
 
-  async finish(): Promise<void> {
-    await this.flush();
-    this.output.write(withChecksum(batchHeader, { number: this.number }, []));
+  /** @param chunk number in the old image. @param size of the chunk */
+  same(chunk: number, size: number): void {
+    this.extend('same', 1, chunk);
+    this.raw += size;
   }
 
-  private async push(operation: Operation): Promise<void> {
-    if (this.operations.length + this.references.length + 1 >= PATCH_LIMITS.operations) await this.flush();
-    this.operations.push(operation);
+  /** @param size of the chunk */
+  frame(bytes: Uint8Array, size: number): void {
+    this.end();
+    this.makeRoom();
+    this.put('frame', bytes.length, 0);
+    this.streams.literals.add(bytes);
+    this.raw += size;
   }
 
-  private async flush(): Promise<void> {
-    if (this.operations.length > 0) await this.writeBatch();
-    [this.operations, this.data, this.dataSize, this.references, this.referenceSize] = [[], [], 0, [], 0];
+  finish(): void {
+    this.flush();
+    this.output.write(withChecksum(batchHeader, { number: this.number, rawStart: BigInt(this.raw), rawEnd: BigInt(this.raw) }, []));
   }
 
-  private async writeBatch(): Promise<void> {
-    const { codec, level, write, readOld } = this.output;
-    const references = this.dataSize === 0 ? [] : this.references;
-    const all: Operation[] = [...references.map((one) => ({ ...one, kind: 'reference' as const })), ...this.operations.map((one) => (one.kind === 'hashes' ? { ...one, offset: 0 } : one))];
-    const table = new Uint8Array(all.length * patchOperation.size);
-    all.forEach(({ kind, length, offset }, i) => patchOperation.encode({ kind: PATCH_OPERATIONS[kind], length, offset: BigInt(offset) }, table, i * patchOperation.size));
-    const prefix = Buffer.concat(await Promise.all(references.map(({ offset, length }) => readOld(offset, length))));
-    const operationsFrame = codec.compress(table, noPrefix, level);
-    const dataFrame = this.dataSize === 0 ? noPrefix : codec.compress(Buffer.concat(this.data), prefix, level);
-    const frames = [operationsFrame, dataFrame];
-    write(withChecksum(batchHeader, {
-      operationCount: all.length, operationsFrameSize: operationsFrame.length, dataSize: this.dataSize, dataFrameSize: dataFrame.length, number: this.number++,
-    }, frames));
-    frames.forEach(write);
+  private extend(kind: 'literal' | 'zeros' | 'hashes' | 'same', length: number, offset: number): void {
+    const { open } = this;
+    if (open?.kind === kind && open.length + length < LENGTH_MAX && (kind !== 'same' || open.offset + open.length === offset)) {
+      open.length += length;
+      return;
+    }
+    this.end();
+    this.makeRoom();
+    this.open = { kind, length, offset };
   }
+
+  private end(): void {
+    if (this.open !== undefined) this.put(this.open.kind, this.open.length, this.open.offset);
+    this.open = undefined;
+  }
+
+  private put(kind: OperationKind, length: number, offset: number): void {
+    const { operations } = this.streams;
+    operations.addNumber(length * OPERATION_KIND_COUNT + PATCH_OPERATIONS[kind]);
+    if (kind !== 'old' && kind !== 'same') return;
+    operations.addSigned(offset - this.ends[kind]);
+    this.ends[kind] = offset + length;
+  }
+
+  /** Between operations. */
+  private makeRoom(): void {
+    if (PATCH_STREAMS.reduce((sum, name) => sum + this.streams[name].length, NEED_MAX) > PATCH_LIMITS.batch) this.flush();
+  }
+
+  private flush(): void {
+    this.end();
+    if (this.streams.operations.length > 0) this.writeBatch();
+    for (const name of PATCH_STREAMS) this.streams[name].clear();
+    [this.ends, this.gap, this.rawStart] = [{ old: 0, same: 0 }, 0, this.raw];
+  }
+
+  private writeBatch(): void {
+    const header: Partial<BatchHeader> = { number: this.number++, rawStart: BigInt(this.rawStart), rawEnd: BigInt(this.raw) };
+    const frames = PATCH_STREAMS.map((name) => {
+      const bytes = this.streams[name].view();
+      const frame = bytes.length === 0 ? bytes : this.compress(bytes);
+      Object.assign(header, { [`${name}Size`]: bytes.length, [`${name}FrameSize`]: frame.length });
+      this.sizes[name] += frame.length;
+      return frame;
+    });
+    this.output.write(withChecksum(batchHeader, header, frames));
+    frames.forEach(this.output.write);
+  }
+
+  private compress(bytes: Uint8Array): Uint8Array {
+    const { codec, level } = this.output;
+    const frame = new Uint8Array(codec.bound(bytes.length));
+    return frame.slice(0, codec.compress(bytes, frame, level));
+  }
+}
+
+function littleEndian(bytes: Uint8Array, at: number, size: number): number {
+  let value = 0;
+  for (let i = size - 1; i >= 0; i--) value = value << 8 | bytes[at + i]!;
+  return value;
 }
 
 interface Checksummed<V> { encode(value: Partial<V>): Uint8Array }

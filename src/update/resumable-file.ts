@@ -1,8 +1,8 @@
 /**
- * A file that is written over several runs: `.NAME.pull` beside its final place, which stays when a run ends early, and is renamed when
+ * A file that is written over several runs: `.NAME.pull`, `.NAME.patch` beside its final place, which stays when a run ends early, and is renamed when
  * it is whole. No journal: what it holds is checked against digests, whoever wrote it and however it ended.
  */
-import { closeSync, constants, existsSync, openSync, readSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
+import { closeSync, constants, existsSync, fstatSync, ftruncateSync, openSync, readSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fromErrno, ThawfsError } from '../errors.js';
 
@@ -13,13 +13,18 @@ export class ResumableFile {
 
   /**
    * @param path final name; an existing regular file is replaced on {@link commit}
+   * @param suffix of the file until then
    * @throws BAD_ARGUMENT when `path` is no regular file; PATH_MISSING, NOT_PERMITTED, NO_SPACE
    */
-  static open(path: string): ResumableFile {
+  static open(path: string, suffix = 'pull'): ResumableFile {
     if (existsSync(path) && !statSync(path).isFile()) {
       throw new ThawfsError('BAD_ARGUMENT', `${path}: is not a regular file`, { detail: { path }, suggestion: 'Name a file to write.' });
     }
-    const temporaryPath = ResumableFile.temporaryPathOf(path);
+    return ResumableFile.openAt(path, ResumableFile.temporaryPathOf(path, suffix));
+  }
+
+  /** As {@link ResumableFile.open}, with a temporary path of the caller's. */
+  static openAt(path: string, temporaryPath: string): ResumableFile {
     try {
       return new ResumableFile(path, temporaryPath, openSync(temporaryPath, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o644));
     } catch (error) {
@@ -27,8 +32,8 @@ export class ResumableFile {
     }
   }
 
-  static temporaryPathOf(path: string): string {
-    return join(dirname(path), `.${basename(path)}.pull`);
+  static temporaryPathOf(path: string, suffix = 'pull'): string {
+    return join(dirname(path), `.${basename(path)}.${suffix}`);
   }
 
   /** @returns `length` bytes, fewer at the end of the file */
@@ -47,6 +52,20 @@ export class ResumableFile {
   write(bytes: Uint8Array, position: number): void {
     try {
       for (let done = 0; done < bytes.length;) done += writeSync(this.fd, bytes, done, bytes.length - done, position + done);
+    } catch (error) {
+      throw fromErrno(error, `writing ${this.temporaryPath}`);
+    }
+  }
+
+  /** Bytes now. */
+  get size(): number {
+    return fstatSync(this.fd).size;
+  }
+
+  /** Makes it longer with a hole, or shorter. @throws NO_SPACE, IO_FAILED */
+  resize(size: number): void {
+    try {
+      ftruncateSync(this.fd, size);
     } catch (error) {
       throw fromErrno(error, `writing ${this.temporaryPath}`);
     }

@@ -16,7 +16,8 @@ export function isImage(location: string): boolean {
   }
 }
 
-function hasMagic(path: string): boolean {
+/** @returns whether the file begins as an image does */
+export function hasMagic(path: string): boolean {
   const fd = openSync(path, 'r');
   try {
     const start = Buffer.alloc(HEAD_MAGIC.length);

@@ -1,0 +1,35 @@
+/** The new image as a raw image: sparse, as long as what is done, so that the next run knows where to go on. */
+import { eachDataRun } from '../image/write-sparse.js';
+import { BLOCK_SIZE, MiB } from '../units.js';
+import type { ImageOutput, ImageWriter, NewChunk } from './image-writer.js';
+import type { ResumableFile } from './resumable-file.js';
+
+export class RawOutput implements ImageOutput {
+  private replaying = false;
+
+  /** @param rawSize of the new image */
+  constructor(private readonly file: ResumableFile, private readonly rawSize: number) {}
+
+  /** Begins, or goes on: gives the writer what is in the file. @returns bytes taken over */
+  begin(writer: ImageWriter): number {
+    const { size } = this.file;
+    const here = size > this.rawSize ? 0 : size - size % BLOCK_SIZE;
+    this.file.resize(here);
+    this.replaying = true;
+    for (let at = 0; at < here; at += MiB) writer.addRaw(this.file.read(at, Math.min(MiB, here - at)));
+    this.replaying = false;
+    // The chunk that is open now is written again when it is full.
+    return here;
+  }
+
+  add({ raw, offset }: NewChunk): void {
+    if (this.replaying) return;
+    eachDataRun(raw, offset, (bytes, position) => { this.file.write(bytes, position); });
+    const end = offset + raw.length;
+    if (this.file.size < end) this.file.resize(end);
+  }
+
+  finish(): void {
+    this.file.resize(this.rawSize);
+  }
+}

@@ -1,0 +1,225 @@
+/** Describes parts of the new raw image by the old one: each file by the file it was made from, the metadata by the metadata. */
+import type { Image } from '../image/image.js';
+import { walk, type DirectoryNode, type FileNode } from '../model/tree.js';
+import type { ReadOptions } from '../source/range-source.js';
+import { BLOCK_SIZE, MiB } from '../units.js';
+import { DeltaIndex, type Alignment } from './delta.js';
+import { Extents, type RawRange } from './extents.js';
+import type { PatchWriter } from './patch-writer.js';
+
+/** Of a new file so much is compared at a time, with so much of the old file around the same place. */
+const WINDOW_SIZE = 32 * MiB;
+const OLD_WINDOW_SIZE = 128 * MiB;
+const PIECE_SIZE = MiB;
+const zeroBlock = Buffer.alloc(BLOCK_SIZE);
+
+export interface RegionMakerOptions {
+  readonly old: Image;
+  readonly now: Image;
+  readonly trees: readonly [old: DirectoryNode, now: DirectoryNode];
+  readonly matches: ReadonlyMap<FileNode, FileNode>;
+  readonly writer: PatchWriter;
+  readonly options: ReadOptions;
+}
+
+/** Something of the new image, and what it is compared with. */
+interface Subject {
+  readonly now: Extents;
+  readonly old: Extents;
+}
+
+/** A part of the new raw image. */
+interface Region {
+  readonly start: number;
+  readonly end: number;
+  readonly file?: FileNode;
+  /** Position in the extents of the file. */
+  readonly position: number;
+}
+
+interface Comparison {
+  readonly subject: Subject;
+  readonly from: number;
+  readonly now: Uint8Array;
+  /** Position of `old` in the old extents. */
+  readonly oldFrom: number;
+  readonly old: Uint8Array;
+  readonly alignments: readonly Alignment[];
+}
+
+const nothing = new Extents([]);
+
+export class RegionMaker {
+  readonly bytes = { copied: 0, data: 0 };
+  private readonly regions: readonly Region[];
+  private readonly subjects = new Map<FileNode, Subject>();
+  /** Of files, and of the metadata: they alternate. */
+  private readonly comparisons: { file?: Comparison; metadata?: Comparison } = {};
+  private readonly indexes = new Map<Extents, { readonly from: number; readonly index: DeltaIndex }>();
+  private metadata: Subject | undefined;
+
+  constructor(private readonly to: RegionMakerOptions) {
+    this.regions = regionsOf(to.trees[1], to.now.manifest.raw.fileSystemSize);
+  }
+
+  /** @param start, end in the new raw image; calls go forwards */
+  async make(start: number, end: number): Promise<void> {
+    const { writer, now: { manifest: { raw } } } = this.to;
+    for (let i = this.firstAt(start); i < this.regions.length && this.regions[i]!.start < end; i++) {
+      const region = this.regions[i]!;
+      const [from, to] = [Math.max(region.start, start), Math.min(region.end, end)];
+      if (region.file === undefined) await this.makeMetadata(from, to);
+      else await this.makePart('file', this.subjectOf(region.file), region.position + from - region.start, to - from);
+    }
+    if (end > raw.fileSystemSize) writer.hashes(end - Math.max(start, raw.fileSystemSize));
+  }
+
+  private firstAt(start: number): number {
+    let [low, high] = [0, this.regions.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.regions[middle]!.end <= start) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  private subjectOf(file: FileNode): Subject {
+    const known = this.subjects.get(file);
+    if (known !== undefined) return known;
+    const match = this.to.matches.get(file);
+    const subject = { now: Extents.ofFile(file), old: match === undefined ? nothing : Extents.ofFile(match) };
+    this.subjects.clear(); // files lie one after another
+    this.subjects.set(file, subject);
+    return subject;
+  }
+
+  private async makeMetadata(from: number, to: number): Promise<void> {
+    const { old, now, trees, writer, options } = this.to;
+    this.metadata ??= { old: await dataOf(old, regionsOf(trees[0], old.manifest.raw.fileSystemSize), options), now: await dataOf(now, this.regions, options) };
+    let at = from;
+    for (const { offset, length, position } of overlaps(this.metadata.now, from, to)) {
+      if (offset > at) writer.zeros(offset - at);
+      await this.makePart('metadata', this.metadata, position, length);
+      at = offset + length;
+    }
+    if (to > at) writer.zeros(to - at);
+  }
+
+  /** The bytes of a subject at these positions, which are the next of the raw image. */
+  private async makePart(kind: 'file' | 'metadata', subject: Subject, from: number, length: number): Promise<void> {
+    for (let at = from; at < from + length;) {
+      let comparison = this.comparisons[kind];
+      if (comparison?.subject !== subject || at < comparison.from || at >= comparison.from + comparison.now.length) {
+        this.comparisons[kind] = undefined as never; // its memory is needed
+        comparison = this.comparisons[kind] = await this.compare(subject, at - at % WINDOW_SIZE);
+      }
+      const end = Math.min(from + length, comparison.from + comparison.now.length);
+      this.describe(comparison, at - comparison.from, end - comparison.from);
+      at = end;
+    }
+  }
+
+  private async compare(subject: Subject, from: number): Promise<Comparison> {
+    const { now, old, options } = this.to;
+    const bytes = await subject.now.read(now, from, Math.min(WINDOW_SIZE, subject.now.size - from), options);
+    if (subject.old.size === 0) return { subject, from, now: bytes, oldFrom: 0, old: new Uint8Array(0), alignments: [{ start: 0, length: bytes.length, old: -1 }] };
+    const middle = Math.floor((from + bytes.length / 2) / subject.now.size * subject.old.size);
+    const oldFrom = subject.old.size <= OLD_WINDOW_SIZE ? 0 : Math.max(0, Math.min(middle - OLD_WINDOW_SIZE / 2, subject.old.size - OLD_WINDOW_SIZE));
+    let known = this.indexes.get(subject.old);
+    if (known?.from !== oldFrom) {
+      this.indexes.clear();
+      const oldBytes = await subject.old.read(old, oldFrom, Math.min(OLD_WINDOW_SIZE, subject.old.size - oldFrom), options);
+      if (Buffer.compare(oldBytes, bytes) === 0) return { subject, from, now: bytes, oldFrom, old: oldBytes, alignments: [{ start: 0, length: bytes.length, old: 0 }] };
+      known = { from: oldFrom, index: new DeltaIndex(oldBytes) };
+      this.indexes.set(subject.old, known);
+    }
+    return { subject, from, now: bytes, oldFrom, old: known.index.old, alignments: known.index.align(bytes) };
+  }
+
+  private describe({ subject, now, old, oldFrom, alignments }: Comparison, from: number, to: number): void {
+    const { writer } = this.to;
+    let [low, high] = [0, alignments.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (alignments[middle]!.start + alignments[middle]!.length <= from) low = middle + 1;
+      else high = middle;
+    }
+    for (; low < alignments.length && alignments[low]!.start < to; low++) {
+      const alignment = alignments[low]!;
+      const [start, end] = [Math.max(alignment.start, from), Math.min(alignment.start + alignment.length, to)];
+      if (alignment.old < 0) {
+        writer.literal(now.subarray(start, end));
+        this.bytes.data += end - start;
+        continue;
+      }
+      let at = start;
+      for (const { offset, length } of subject.old.locate(oldFrom + alignment.old + start - alignment.start, end - start)) {
+        for (let done = 0; done < length; done += PIECE_SIZE) {
+          const count = Math.min(PIECE_SIZE, length - done);
+          const place = alignment.old + at - alignment.start;
+          writer.old(offset + done, old.subarray(place, place + count), now.subarray(at, at + count));
+          at += count;
+        }
+      }
+      this.bytes.copied += end - start;
+    }
+  }
+}
+
+/** @returns the whole file system in order: parts of files, and what lies between them; shared blocks belong to the first name */
+function regionsOf(root: DirectoryNode, size: number): Region[] {
+  const parts: Region[] = [];
+  const seen = new Set<FileNode>();
+  for (const { node } of walk(root)) {
+    if (node.kind !== 'file' || seen.has(node)) continue;
+    seen.add(node);
+    let position = 0;
+    for (const { offset, length } of Extents.ofFile(node).ranges) {
+      parts.push({ start: offset, end: offset + length, file: node, position });
+      position += length;
+    }
+  }
+  parts.sort((a, b) => a.start - b.start);
+  const regions: Region[] = [];
+  let at = 0;
+  for (const part of parts) {
+    if (part.start > at) regions.push({ start: at, end: part.start, position: 0 });
+    if (part.end > at) regions.push(part.start >= at ? part : { ...part, start: at, position: part.position + at - part.start });
+    at = Math.max(at, part.end);
+  }
+  if (at < size) regions.push({ start: at, end: size, position: 0 });
+  return regions;
+}
+
+/** @returns what belongs to no file and is not zero, in whole blocks. Cost: all of that is read */
+async function dataOf(image: Image, regions: readonly Region[], options: ReadOptions): Promise<Extents> {
+  const ranges: RawRange[] = [];
+  let [start, end] = [0, 0];
+  const flush = (): void => { if (end > start) ranges.push({ offset: start, length: end - start }); };
+  for (const region of regions) {
+    if (region.file !== undefined) continue;
+    for await (const { offset, bytes } of image.chunks(region.start, region.end, options)) {
+      for (let at = 0; at < bytes.length; at += BLOCK_SIZE) {
+        if (zeroBlock.compare(bytes, at, Math.min(at + BLOCK_SIZE, bytes.length)) === 0) continue;
+        if (offset + at !== end) {
+          flush();
+          start = offset + at;
+        }
+        end = offset + at + BLOCK_SIZE;
+      }
+    }
+  }
+  flush();
+  return new Extents(ranges);
+}
+
+/** @returns the ranges of `extents` inside a part of the raw image, and their positions */
+function* overlaps({ ranges }: Extents, from: number, to: number): Generator<RawRange & { readonly position: number }> {
+  let position = 0;
+  for (const { offset, length } of ranges) {
+    const [start, end] = [Math.max(offset, from), Math.min(offset + length, to)];
+    if (start < end) yield { offset: start, length: end - start, position: position + start - offset };
+    position += length;
+  }
+}
