@@ -25,7 +25,7 @@ function once(contestant: Contestant): Figures {
   return { name: contestant.name, wall, cpu: user + system, memory: memory * 1024, size };
 }
 
-function median(values: readonly number[]): number {
+export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.floor(sorted.length / 2)]!;
 }
