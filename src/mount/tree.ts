@@ -3,7 +3,7 @@ import { constants } from 'node:os';
 import type { ByteString } from '../bytes/byte-string.js';
 import type { RandomAccess } from '../bytes/random-access.js';
 import type { Ext4Inode } from '../ext4/reader/inode.js';
-import { LruCache } from '../ext4/reader/lru-cache.js';
+import { LruCache } from '../bytes/lru-cache.js';
 import { Ext4Reader } from '../ext4/reader/reader.js';
 import { ROOT_NODE } from '../format/fuse.js';
 import {

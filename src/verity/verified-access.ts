@@ -1,4 +1,5 @@
 /** A raw image as a source of bytes that are all checked: each block against its dm-verity tree, from the root hash down. */
+import { LruCache } from '../bytes/lru-cache.js';
 import type { RandomAccess } from '../bytes/random-access.js';
 import { toSafeNumber } from '../bytes/struct.js';
 import { ThawfsError } from '../errors.js';
@@ -25,8 +26,8 @@ export class VerifiedAccess implements RandomAccess {
   private readonly salt: Uint8Array;
   /** File offset of each level, top first. */
   private readonly levels: readonly number[];
-  private readonly windows = new Recent<Uint8Array>(WINDOWS_KEPT);
-  private readonly hashBlocks = new Recent<Uint8Array>(HASH_BLOCKS_KEPT);
+  private readonly windows = new LruCache<number, Uint8Array>(WINDOWS_KEPT);
+  private readonly hashBlocks = new LruCache<number, Uint8Array>(HASH_BLOCKS_KEPT);
 
   /** @throws WRONG_BASE when the raw image has another root hash; BAD_FIELD, TRUNCATED when it is none */
   constructor(private readonly raw: RandomAccess, private readonly root: VerityRoot) {
@@ -94,25 +95,5 @@ export class VerifiedAccess implements RandomAccess {
     return new ThawfsError('WRONG_BASE', `the patch applies to an image with root hash ${expected}; this one has ${has}`, {
       detail: { expected }, suggestion: 'Apply it to the image that it was made from, or use thawfs pull.',
     });
-  }
-}
-
-/** The values used last. */
-class Recent<V> {
-  private readonly values = new Map<number, V>();
-
-  constructor(private readonly most: number) {}
-
-  get(key: number, make: () => V): V {
-    const found = this.values.get(key);
-    if (found !== undefined) {
-      this.values.delete(key);
-      this.values.set(key, found);
-      return found;
-    }
-    const value = make();
-    this.values.set(key, value);
-    if (this.values.size > this.most) this.values.delete(this.values.keys().next().value!);
-    return value;
   }
 }

@@ -11,7 +11,7 @@ import { badField, beyondLimit } from './fault.js';
 import { featureNames } from './features.js';
 import { findIndexed } from './htree.js';
 import { inodePlace, readInode, type Ext4Inode } from './inode.js';
-import { LruCache } from './lru-cache.js';
+import { LruCache } from '../../bytes/lru-cache.js';
 import { resolvePath, type Resolved } from './path.js';
 import { readVerity, type VerityData } from './verity.js';
 import { Volume } from './volume.js';

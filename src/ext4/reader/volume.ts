@@ -10,7 +10,7 @@ import { badChecksum, badField, unsupported, type Place } from './fault.js';
 import { requireReadable } from './features.js';
 import { readGroup, type Group } from './group.js';
 import { GroupLayout } from './layout.js';
-import { LruCache } from './lru-cache.js';
+import { LruCache } from '../../bytes/lru-cache.js';
 
 const CREATOR_HURD = 1;
 const MAX_LOG_BLOCK_SIZE = 6;

@@ -6,7 +6,7 @@ import { decodeAcl } from '../../../src/ext4/reader/acl.js';
 import { countBits, hasBit, setBits } from '../../../src/ext4/reader/block-use.js';
 import { decodeInode } from '../../../src/ext4/reader/inode.js';
 import { GroupLayout } from '../../../src/ext4/reader/layout.js';
-import { LruCache } from '../../../src/ext4/reader/lru-cache.js';
+import { LruCache } from '../../../src/bytes/lru-cache.js';
 import type { Volume } from '../../../src/ext4/reader/volume.js';
 import { compat, incompat, roCompat } from '../../../src/format/ext4/features.js';
 import { inode as core, inodeExtra, inodeFlags } from '../../../src/format/ext4/inode.js';
