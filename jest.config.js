@@ -1,7 +1,8 @@
 // Tests run on the compiled output: worker threads, the command line and jest then all execute the same files.
-// Young suites are about processes and mounts whose timing is not settled; `npm run test:young` runs them, and CI prints their result.
+// Young suites have open defects; `npm run test:young` runs them, and CI prints their result.
+// update-pull: demands more kills than a fast machine allows.
 // on-base: a random tree was found that is laid out differently on its own image (an open defect of build --base).
-const young = ['/test/mount/', '/test/cli/update-pull', '/test/cli/mount-live', '/test/property/ext4-writer/on-base'];
+const young = ['/test/cli/update-pull', '/test/property/ext4-writer/on-base'];
 
 export default {
   rootDir: '.',

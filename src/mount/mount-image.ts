@@ -132,7 +132,7 @@ async function mountStack(images: readonly string[], directory: string, options:
   const upper = upperOf(options, old);
   const kept = old !== undefined && keep ? await layersOf(old) : [];
   const layers: Layer[] = [];
-  const staging = new Staging();
+  const staging = new Staging(options.runtimeFolder ?? defaultRuntimeFolder());
   try {
     for (const [i, image] of images.entries()) {
       layers.push(await mountLayer(image, (name) => staging.add(name), target, { ...options, mirrors: i === 0 ? options.mirrors ?? [] : [] }));

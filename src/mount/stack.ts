@@ -3,7 +3,6 @@
  * given for as long as the overlay lives, so those paths are the record of what it is made of: `…/NUMBER-ROOTHASH-ID`.
  */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ByteString } from '../bytes/byte-string.js';
 import { hasCode, ThawfsError } from '../errors.js';
@@ -30,7 +29,13 @@ const PATIENCE = 5000;
 export class Staging {
   /** Paths, the topmost layer first. */
   readonly places: ByteString[] = [];
-  private readonly folder = mkdtempSync(`${tmpdir()}/thawfs-layers-`);
+  private readonly folder: string;
+
+  /** @param runtimeFolder created when missing, for its owner only */
+  constructor(runtimeFolder: string) {
+    mkdirSync(runtimeFolder, { recursive: true, mode: 0o700 });
+    this.folder = mkdtempSync(`${runtimeFolder}/layers-`);
+  }
 
   /** @returns an empty directory for a layer below those that have one */
   add({ rootHash, id = '' }: LayerName): ByteString {

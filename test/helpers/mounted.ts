@@ -8,6 +8,7 @@ import { hasCode } from '../../src/errors.js';
 import { settle, startMount } from '../../src/mount/start-mount.js';
 import type { ImagePlan, MountPlan, RawPlan } from '../../src/mount/plan.js';
 import { ask } from '../../src/mount/runtime-folder.js';
+import { mountStatus } from '../../src/mount/status.js';
 import { libcFunction } from '../../src/sys/libc.js';
 
 /** Milliseconds after which a condition is not waited for any more: long, for loaded machines. */
@@ -66,6 +67,11 @@ export async function mountForTest(folder: string, content: RawPlan | ImagePlan,
       await until(() => !existsSync(socket) && !existsSync(`/proc/${supervisor}`), 'the supervisor is gone');
     },
   };
+}
+
+/** What is mounted on one directory: {@link mountStatus} also lists what other tests have mounted. */
+export async function statusOf(directory: string, runtimeFolder: string): Promise<Awaited<ReturnType<typeof mountStatus>>> {
+  return (await mountStatus(runtimeFolder)).filter(({ target }) => target === directory);
 }
 
 /** Waits for a condition. @throws after a minute */

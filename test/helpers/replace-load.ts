@@ -3,10 +3,9 @@ import { mkdirSync } from 'node:fs';
 import { basename } from 'node:path';
 import { buildImage } from '../../src/image/build.js';
 import { mountImages, type MountOptions } from '../../src/mount/mount-image.js';
-import { mountStatus } from '../../src/mount/status.js';
 import { unmountImage } from '../../src/mount/unmount.js';
 import { anybody, makeFiles } from './lazy-mount.js';
-import { until } from './mounted.js';
+import { statusOf, until } from './mounted.js';
 import { startVersionReader, type VersionReport } from './version-reader.js';
 
 export interface Versions {
@@ -48,11 +47,11 @@ export async function replaceUnderLoad({ trees, images, directory, options }: Ve
     const start = performance.now();
     await mountImages([images[i % 2]!], directory, { ...options, replace: true });
     times.push(performance.now() - start);
-    mostMounts = Math.max(mostMounts, (await mountStatus(options.runtimeFolder)).length);
+    mostMounts = Math.max(mostMounts, (await statusOf(directory, options.runtimeFolder)).length);
     await Promise.all(readers.map((reader) => reader.progress(2)));
   }
   const reports = await Promise.all(readers.map((reader) => reader.stop()));
-  await until(async () => (await mountStatus(options.runtimeFolder)).length === 1, 'only the last version is served');
+  await until(async () => (await statusOf(directory, options.runtimeFolder)).length === 1, 'only the last version is served');
   await unmountImage(directory, { runtimeFolder: options.runtimeFolder });
   return {
     times, mostMounts, reads: reports.reduce((sum, { reads }) => sum + reads, 0),

@@ -8,10 +8,9 @@ import { mountHelperArguments } from '../../src/cli/mount-helper.js';
 import { buildImage } from '../../src/image/build.js';
 import { mountImages } from '../../src/mount/mount-image.js';
 import { pushFiles } from '../../src/mount/push.js';
-import { mountStatus } from '../../src/mount/status.js';
 import { unmountImage } from '../../src/mount/unmount.js';
 import { anybody, differences, withLazyFixture, type LazyFixture } from '../helpers/lazy-mount.js';
-import { untilNothingLeft } from '../helpers/mounted.js';
+import { statusOf, untilNothingLeft } from '../helpers/mounted.js';
 import { oracleTest } from '../helpers/oracle.js';
 
 const needs = ['loop', 'fuse', 'overlay', 'losetup', 'diff'];
@@ -64,7 +63,7 @@ describe.each(['block', 'tree'] as const)('overlay over the %s back-end', (backe
     expect(readFileSync(`${directory}/only`, 'utf8')).toBe('here');
     await run('cmp', [`${tree}/d1/f11`, `${directory}/d1/f11`]);
     await expect(run('touch', [`${directory}/x`])).rejects.toThrow(/Read-only/);
-    expect((await mountStatus(runtimeFolder)).map(({ target }) => target)).toEqual([directory, directory]);
+    expect((await statusOf(directory, runtimeFolder)).map(({ state }) => state)).toEqual(['served', 'served']);
     await unmountImage(directory, { runtimeFolder });
     await untilNothingLeft(folder);
   }), 180_000);

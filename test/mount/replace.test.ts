@@ -1,17 +1,15 @@
 /** A mounted image is exchanged for another, and images are put on top of it, while it is in use. */
 import { execFile, spawn } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { basename } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, test } from '@jest/globals';
 import { buildImage } from '../../src/image/build.js';
 import { mountImages, pushImage } from '../../src/mount/mount-image.js';
 import { fillMount } from '../../src/mount/fill-mount.js';
-import { mountStatus } from '../../src/mount/status.js';
 import { unmountImage } from '../../src/mount/unmount.js';
 import { differences } from '../helpers/lazy-mount.js';
-import { tearDown, until, untilNothingLeft } from '../helpers/mounted.js';
+import { statusOf, tearDown, until, untilNothingLeft } from '../helpers/mounted.js';
 import { oracleTest } from '../helpers/oracle.js';
 import { makeVersions, replaceUnderLoad, type Versions } from '../helpers/replace-load.js';
 import { withTempDir } from '../helpers/temp-dir.js';
@@ -22,20 +20,16 @@ const run = promisify(execFile);
 interface Fixture extends Versions { readonly folder: string }
 
 async function withVersions(backend: 'block' | 'tree', body: (fixture: Fixture) => Promise<void>): Promise<void> {
-  const staged = stagingFolders();
   await withTempDir(async (folder) => {
     try {
       await body({ folder, ...await makeVersions(folder, backend) });
       await untilNothingLeft(folder);
-      // Other suites may have folders of their own on their way.
-      await until(() => stagingFolders().every((name) => staged.includes(name)), 'no staging folder is left');
+      await until(() => readdirSync(`${folder}/run`).length === 0, 'no socket, log or staging folder is left');
     } finally {
       tearDown(folder);
     }
   });
 }
-
-const stagingFolders = (): string[] => readdirSync(tmpdir()).filter((name) => name.startsWith('thawfs-layers-'));
 
 /** A process that has a file open, and prints the rest of it when it is told to. */
 async function openInOtherProcess(path: string): Promise<{ rest(): Promise<Buffer> }> {
@@ -64,12 +58,12 @@ describe.each(['block', 'tree'] as const)('%s back-end', (backend) => {
     const reader = await openInOtherProcess(`${directory}/d3/f3`);
     const { previousInUse } = await mountImages([images[1]!], directory, { ...options, replace: true });
     expect(previousInUse).toBe(true);
-    expect((await mountStatus(options.runtimeFolder)).map(({ target, state }) => `${target} ${state}`).sort()).toEqual([`${directory} detached`, `${directory} served`]);
+    expect((await statusOf(directory, options.runtimeFolder)).map(({ target, state }) => `${target} ${state}`).sort()).toEqual([`${directory} detached`, `${directory} served`]);
     expect(await differences(trees[1]!, directory)).toBe('');
     // What has left the tree needs no filling, and is not in the way of those that want it.
     expect(await fillMount(directory, { runtimeFolder: options.runtimeFolder })).toBe(backend === 'tree');
     expect((await reader.rest()).equals(readFileSync(`${trees[0]!}/d3/f3`))).toBe(true);
-    await until(async () => (await mountStatus(options.runtimeFolder)).length === 1, 'the old server has ended');
+    await until(async () => (await statusOf(directory, options.runtimeFolder)).length === 1, 'the old server has ended');
     // Back again: with a raw image when the first was complete, else with a server.
     await mountImages([images[0]!], directory, { ...options, replace: true });
     expect(await differences(trees[0]!, directory)).toBe('');
@@ -115,7 +109,7 @@ describe.each(['block', 'tree'] as const)('%s back-end', (backend) => {
     for (const name of ['p', 'q', 'r']) expect(readFileSync(`${directory}/only-${name}`, 'utf8')).toBe(name);
     await run('cmp', [`${trees[0]!}/d1/f11`, `${directory}/d1/f11`]);
     expect(await reader.rest()).toEqual(readFileSync(`${trees[0]!}/d1/f1`));
-    expect((await mountStatus(options.runtimeFolder)).map(({ state }) => state)).toEqual(['served', 'served', 'served', 'served']);
+    expect((await statusOf(directory, options.runtimeFolder)).map(({ state }) => state)).toEqual(['served', 'served', 'served', 'served']);
     await unmountImage(directory, { runtimeFolder: options.runtimeFolder });
     await untilNothingLeft(folder);
     await mountImages([images[0]!], directory, { ...options, upper: `${folder}/upper` });
@@ -137,7 +131,7 @@ describe('what cannot replace', () => {
     await expect(mountImages([images[1]!], directory, { ...options, replace: true, trust: { ...options.trust, minimumSequence: 3 } }))
       .rejects.toThrow(expect.objectContaining({ code: 'SEQUENCE_ROLLBACK' }));
     await expect(pushImage(directory, `${folder}/none`, options)).rejects.toThrow(expect.objectContaining({ code: 'PATH_MISSING' }));
-    expect((await mountStatus(options.runtimeFolder)).length).toBe(1);
+    expect((await statusOf(directory, options.runtimeFolder)).length).toBe(1);
     expect(await differences(trees[0]!, directory)).toBe('');
     await unmountImage(directory, { runtimeFolder: options.runtimeFolder });
   }), 180_000);
@@ -157,7 +151,7 @@ describe('what cannot replace', () => {
     expect(await differences(trees[1]!, directory)).toBe(`Only in ${directory}: only\n`);
     await mountImages([images[0]!], directory, { ...options, replace: true });
     expect(await differences(trees[0]!, directory)).toBe('');
-    expect((await mountStatus(options.runtimeFolder)).map(({ state }) => state)).toEqual(['local']);
+    expect((await statusOf(directory, options.runtimeFolder)).map(({ state }) => state)).toEqual(['local']);
     await unmountImage(directory, { runtimeFolder: options.runtimeFolder });
     expect(existsSync(`${folder}/cache/raw`)).toBe(true);
   }), 180_000);
