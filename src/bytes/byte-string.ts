@@ -36,6 +36,14 @@ export function display(value: ByteString): string {
   return text.replace(/[\x00-\x1f\x7f]/g, escapeByte);
 }
 
+/**
+ * The way back from {@link display}, for paths that people copy from a listing: `\xHH` is a byte where `display` writes one so; a backslash
+ * itself, where it is followed by something that looks so, is `\x5c`. Everything else as {@link fromText}.
+ */
+export function fromDisplayed(text: string): ByteString {
+  return fromText(text).replace(/\\x([01][0-9a-f]|5c|7f|[89a-f][0-9a-f])/gi, (_, digits: string) => String.fromCharCode(parseInt(digits, 16)));
+}
+
 function escapeByte(character: string): string {
   return `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
 }

@@ -14,6 +14,14 @@ const LEVEL_OF_BINARIES = 2;
 /** A table of 32 KiB for 64 KiB: it stays in the first cache of a processor. */
 const HASH_LOG_BELOW_WINDOW = 3;
 
+/** Counts up whenever the same level and chunk get another frame from the same zstd. */
+const TUNING = 1;
+
+/** @returns the name of a zstd as it is used here: equal names make equal frames */
+export function tuned(implementation: string): string {
+  return `${implementation} tuning ${TUNING}`;
+}
+
 const known = new Map<string, LevelParameters>();
 
 /**

@@ -3,7 +3,7 @@ import * as zlib from 'node:zlib';
 import { ThawfsError } from '../errors.js';
 import type { Codec } from './codec.js';
 import { checkChunkFrame } from './frame.js';
-import { levelParameters, parameterNumbers, type LevelParameters } from './levels.js';
+import { levelParameters, parameterNumbers, tuned, type LevelParameters } from './levels.js';
 
 /** The part that the type declarations of Node 20 do not know. */
 export interface NodeZstd {
@@ -23,7 +23,7 @@ export function openNodeCodec(): Codec | undefined {
   const zstd = nodeZstd();
   if (zstd === undefined) return undefined;
   return {
-    implementation: `node:zlib zstd ${(process.versions as NodeJS.ProcessVersions & { zstd?: string }).zstd ?? process.version}`,
+    implementation: tuned(`node:zlib zstd ${(process.versions as NodeJS.ProcessVersions & { zstd?: string }).zstd ?? process.version}`),
     compress(source, target, level) {
       // The whole input comes with the end mark, so zstd writes the content size into the header.
       const frame = zstd.zstdCompressSync(source, { chunkSize: bound(source.length), params: numbered(levelParameters(level, source)) });

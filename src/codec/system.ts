@@ -1,7 +1,7 @@
 /** The system's libzstd through FFI: as fast as a native addon, and nothing to compile. One context each way per thread. */
 import type { Codec } from './codec.js';
 import { checkChunkFrame } from './frame.js';
-import { levelParameters, parameterNumbers, type LevelParameters } from './levels.js';
+import { levelParameters, parameterNumbers, tuned, type LevelParameters } from './levels.js';
 import { loadZstdLibrary } from './system-library.js';
 
 /** ZSTD_reset_session_and_parameters: a call that failed leaves its session open, and parameters are not taken in one. */
@@ -31,7 +31,7 @@ export function openSystemCodec(): Codec | undefined {
     current = parameters;
   };
   return {
-    implementation: `libzstd ${version}`,
+    implementation: tuned(`libzstd ${version}`),
     compress(source, target, level) {
       prepare(levelParameters(level, source));
       return checked(compress2(compressor, target, target.length, source, source.length));

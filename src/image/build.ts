@@ -1,5 +1,4 @@
 /** Building: a source becomes one signed, checked image file. Composition only; each step lives in its own folder. */
-import { writeSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { toHex } from '../bytes/hex.js';
 import { formatUuid } from '../bytes/uuid.js';
@@ -8,6 +7,7 @@ import type { WorkerPool } from '../chunk/pool.js';
 import { ThawfsError } from '../errors.js';
 import { encodeManifest, hashTreeSize, type Manifest } from '../format/manifest.js';
 import { encodeSignatures, type SignatureScheme } from '../format/signatures.js';
+import { writeFully } from '../sys/write.js';
 import { BLOCK_SIZE, KiB, MiB } from '../units.js';
 import type { BaseImage, BaseSource } from './base.js';
 import { writeOutput, type OutputFile } from './output-file.js';
@@ -206,7 +206,7 @@ async function writeHead(file: OutputFile, manifest: Manifest, packed: PackedIma
     ...(signatures.length === 0 ? {} : { signatures: encodeSignatures(signatures) }),
     ...(pkcs7 === undefined ? {} : { pkcs7 }),
   });
-  writeSync(file.fd, head, 0, head.length, 0);
+  writeFully(file.fd, head, 0);
   return signatures.map(({ keyId, scheme }) => ({ keyId, scheme }));
 }
 

@@ -1,9 +1,9 @@
 /** `extract`: files of an image onto disk, with all that the user may set. */
-import { display, fromText } from '../bytes/byte-string.js';
+import { display, fromDisplayed } from '../bytes/byte-string.js';
 import { ThawfsError } from '../errors.js';
 import { readTree } from '../ext4/reader/tree.js';
 import { isHostFile, type Piece } from '../model/content.js';
-import type { DirectoryNode, TreeNode } from '../model/tree.js';
+import { walk, type DirectoryNode, type TreeNode } from '../model/tree.js';
 import type { ReadOptions } from '../source/range-source.js';
 import type { ExtractReport } from '../tree/extract-report.js';
 import { extractTree } from '../tree/to-directory.js';
@@ -27,8 +27,8 @@ export interface ExtractImageOptions extends ReadOptions {
 export async function extractImage(files: ImageFiles, path: string, targetDir: string, options: ExtractImageOptions = {}): Promise<ExtractReport> {
   const { signal } = options;
   const root = await files.run(readTree, { signal });
-  const reader = new ReadAhead(files.image, signal);
   const { directory, isWhole } = directoryFor(root, path);
+  const reader = new ReadAhead(files.image, directory, signal);
   return extractTree(directory, targetDir, { ...options, rootAttributes: isWhole, readPiece: (piece, at, length) => reader.read(piece, at, length) });
 }
 
@@ -36,7 +36,7 @@ export async function extractImage(files: ImageFiles, path: string, targetDir: s
 function directoryFor(root: DirectoryNode, path: string): { readonly directory: DirectoryNode; readonly isWhole: boolean } {
   let node: TreeNode = root;
   let last = '';
-  for (const name of fromText(path).split('/').filter((part) => part !== '' && part !== '.')) {
+  for (const name of fromDisplayed(path).split('/').filter((part) => part !== '' && part !== '.')) {
     const child: TreeNode | undefined = node.kind === 'directory' ? node.children.get(name) : undefined;
     if (child === undefined) {
       throw new ThawfsError('PATH_MISSING', `${path}: there is no "${display(name)}" in the image`, { detail: { path }, suggestion: 'List the image with thawfs ls; symlinks on the way are not followed.' });
@@ -47,34 +47,60 @@ function directoryFor(root: DirectoryNode, path: string): { readonly directory: 
   return node.kind === 'directory' ? { directory: node, isWhole: true } : { directory: { ...root, children: new Map([[last, node]]) }, isWhole: false };
 }
 
-/** @returns bytes of a piece that lies in the image */
+/**
+ * @returns bytes of a piece that lies in the image, which may be shared: they are only read
+ * @throws as {@link Image.run}
+ */
 export function readPieceOf(image: Image, piece: Piece, at: number, length: number, options: ReadOptions = {}): Promise<Uint8Array> {
   const { source, sourceOffset } = piece;
   if (source instanceof Uint8Array) return Promise.resolve(source.subarray(sourceOffset + at, sourceOffset + at + length));
   if (isHostFile(source)) throw new Error('a piece of an image cannot lie in a host file');
-  return image.read(sourceOffset + at, length, options);
+  return image.run((view) => view.read(sourceOffset + at, length), options);
 }
 
-/** How far the next requests reach ahead of what is being read. */
-const WINDOW = 8 * MiB;
+/** How far requests reach ahead of what is being read, in bytes of chunks that are wanted. */
+const WINDOW = 16 * MiB;
 
-/** Files are mostly extracted in the order in which they lie: what comes next is fetched in large requests before it is asked for. */
+/** Files are extracted in the order in which they lie: the chunks that come next are fetched in large requests before they are asked for. */
 class ReadAhead {
-  private fetched = 0;
+  private readonly chunkSize: number;
+  /** Chunks that the tree needs, ascending. */
+  private readonly wanted: Uint32Array;
+  /** How many of them were asked for, and how many lie before what was read last. */
+  private asked = 0;
+  private passed = 0;
 
-  constructor(private readonly image: Image, private readonly signal: AbortSignal | undefined) {}
+  constructor(private readonly image: Image, root: DirectoryNode, private readonly signal: AbortSignal | undefined) {
+    this.chunkSize = image.manifest.index.chunkSize;
+    this.wanted = image.isLocal ? new Uint32Array(0) : chunksOf(root, this.chunkSize, image.manifest.index.chunkCount);
+  }
 
   read(piece: Piece, at: number, length: number): Promise<Uint8Array> {
-    const offset = piece.sourceOffset + at;
-    if (offset >= this.fetched - WINDOW / 2 && offset < this.fetched + WINDOW) this.fetch(Math.max(offset, this.fetched));
-    else if (offset >= this.fetched || offset + WINDOW < this.fetched) this.fetched = offset + length; // a jump: go on from there
+    if (this.asked < this.wanted.length) this.askBeyond(Math.floor((piece.sourceOffset + at + length - 1) / this.chunkSize));
     return readPieceOf(this.image, piece, at, length, { signal: this.signal });
   }
 
-  private fetch(from: number): void {
-    const end = Math.min(from + WINDOW, this.image.manifest.raw.size);
-    this.fetched = end;
-    // Its failure shows again, where the bytes are needed.
-    if (end > from) this.image.prefetch([{ offset: from, length: end - from }], { signal: this.signal }).catch(() => undefined);
+  /** Asks for more when less than half a window is under way. A part of a file that lies far from the rest of it is not followed. */
+  private askBeyond(chunk: number): void {
+    const { wanted, asked, chunkSize } = this;
+    const ahead = WINDOW / chunkSize;
+    if (chunk > (wanted[asked + ahead] ?? Infinity)) return;
+    while (this.passed < wanted.length && wanted[this.passed]! <= chunk) this.passed++;
+    if (asked - this.passed > ahead / 2) return;
+    this.asked = Math.min(wanted.length, Math.max(asked, this.passed) + ahead);
+    const { size } = this.image.manifest.raw;
+    const ranges = Array.from(wanted.subarray(asked, this.asked), (number) => ({ offset: number * chunkSize, length: Math.min(chunkSize, size - number * chunkSize) }));
+    this.image.prefetch(ranges, { signal: this.signal }).catch(() => undefined); // Its failure shows again, where the bytes are needed.
   }
+}
+
+function chunksOf(root: DirectoryNode, chunkSize: number, chunkCount: number): Uint32Array {
+  const isWanted = new Uint8Array(chunkCount);
+  for (const { node } of walk(root)) {
+    if (node.kind !== 'file') continue;
+    for (const { source, sourceOffset, length } of node.content.pieces) {
+      if (!(source instanceof Uint8Array)) isWanted.fill(1, Math.floor(sourceOffset / chunkSize), Math.ceil((sourceOffset + length) / chunkSize));
+    }
+  }
+  return Uint32Array.from(isWanted.keys()).filter((chunk) => isWanted[chunk] === 1);
 }

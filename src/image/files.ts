@@ -1,5 +1,5 @@
 /** The files inside an image: the synchronous ext4 reader joined to an image whose chunks arrive when they are needed. */
-import { fromText, type ByteString } from '../bytes/byte-string.js';
+import { fromDisplayed, type ByteString } from '../bytes/byte-string.js';
 import type { RandomAccess } from '../bytes/random-access.js';
 import { ThawfsError } from '../errors.js';
 import { Ext4Reader } from '../ext4/reader/reader.js';
@@ -41,7 +41,7 @@ export class ImageFiles {
    */
   async *content(path: string, options: ReadOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
     const { size, inline, extents } = await this.run((reader) => {
-      const { inode } = reader.resolve(fromText(path));
+      const { inode } = reader.resolve(fromDisplayed(path));
       if (inode.kind !== 'file') throw notAFile(path, inode.kind);
       const inline = inode.mapping === 'inline' ? reader.read(inode, 0, inode.size) : undefined;
       return { size: inode.size, inline, extents: reader.extents(inode) };

@@ -11,10 +11,11 @@
  * with an fsync after each. Between 2 and 4 the front is free; before and after, the end is. An interrupted run is finished by
  * the next one (steps 3 to 5). In the end the head has the very bytes that it would have had with these signatures from the start.
  */
-import { fsyncSync, readSync, writeSync } from 'node:fs';
+import { fsyncSync, readSync } from 'node:fs';
 import { decodeHead, encodeHead, type Head } from '../chunk/head.js';
 import { ThawfsError } from '../errors.js';
 import { HEAD_MAX_SIZE, headHeader } from '../format/container.js';
+import { writeFully } from '../sys/write.js';
 
 /** Bytes to put at a place of the file. */
 export interface HeadWrite {
@@ -34,7 +35,7 @@ export function readHead(fd: number): Head {
  */
 export function replaceSignatures(fd: number, sections: SignatureSections): void {
   for (const { offset, bytes } of planHeadRewrite(readStart(fd), sections)) {
-    for (let done = 0; done < bytes.length;) done += writeSync(fd, bytes, done, bytes.length - done, offset + done);
+    writeFully(fd, bytes, offset);
     fsyncSync(fd);
   }
 }

@@ -84,6 +84,11 @@ export class Image implements AsyncDisposable {
     this.randomAccess = new ChunkView(manifest.raw.size, manifest.index.chunkSize, (chunk) => this.find(chunk));
   }
 
+  /** Whether every read is answered at once. */
+  get isLocal(): boolean {
+    return this.parts.source.readSync !== undefined;
+  }
+
   /**
    * @returns `length` bytes at `offset` of the raw image, all in memory: {@link Image.chunks} is for more; the caller owns them
    * @throws TRUNCATED when the range leaves the raw image; CHUNK_DIGEST_MISMATCH, INDEX_DIGEST_MISMATCH when bytes are bad
@@ -117,7 +122,7 @@ export class Image implements AsyncDisposable {
    * @throws LIMIT_EXCEEDED when the reader needs more than 256 MiB of a remote image at once; what the reader throws; as {@link Image.read}
    */
   async run<T>(reader: (image: RandomAccess) => T, { signal }: ReadOptions = {}): Promise<T> {
-    if (this.parts.source.readSync !== undefined) return reader(this.randomAccess); // nothing is ever missing, so nothing need be held
+    if (this.isLocal) return reader(this.randomAccess); // nothing is ever missing, so nothing need be held
     return runWithFaults(reader, {
       size: this.manifest.raw.size, chunkSize: this.manifest.index.chunkSize,
       find: (chunk) => this.find(chunk),

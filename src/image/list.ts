@@ -1,5 +1,5 @@
 /** `ls` and `stat`: what is at a path of an image, without mounting or downloading it. */
-import { display, fromText, type ByteString } from '../bytes/byte-string.js';
+import { display, fromDisplayed, type ByteString } from '../bytes/byte-string.js';
 import { toHex } from '../bytes/hex.js';
 import { ThawfsError } from '../errors.js';
 import type { Extent } from '../ext4/reader/content.js';
@@ -50,11 +50,11 @@ export interface ListOptions extends ReadOptions {
  */
 export async function* listImage(files: ImageFiles, path: string, { recursive = false, ...options }: ListOptions = {}): AsyncGenerator<Entry, void, undefined> {
   const start = await files.run((reader) => {
-    const { number, inode } = reader.resolve(fromText(path));
-    return inode.kind === 'directory' ? { number } : { entry: entryOf(reader, displayedPath(fromText(path)), inode) };
+    const { number, inode } = reader.resolve(fromDisplayed(path));
+    return inode.kind === 'directory' ? { number } : { entry: entryOf(reader, displayedPath(fromDisplayed(path)), inode) };
   }, options);
   if (start.entry !== undefined) { yield start.entry; return; }
-  const pending = [{ number: start.number, path: displayedPath(fromText(path)) }];
+  const pending = [{ number: start.number, path: displayedPath(fromDisplayed(path)) }];
   const met = new Set([start.number]);
   for (let directory = pending.pop(); directory !== undefined; directory = pending.pop()) {
     const { number, path: prefix } = directory;
@@ -81,9 +81,9 @@ export async function* listImage(files: ImageFiles, path: string, { recursive = 
  */
 export function statImage(files: ImageFiles, path: string, { followSymlinks = false, ...options }: ReadOptions & { readonly followSymlinks?: boolean } = {}): Promise<FileStatus> {
   return files.run((reader) => {
-    const { inode } = reader.resolve(fromText(path), { followSymlinks });
+    const { inode } = reader.resolve(fromDisplayed(path), { followSymlinks });
     return {
-      ...entryOf(reader, displayedPath(fromText(path)), inode),
+      ...entryOf(reader, displayedPath(fromDisplayed(path)), inode),
       allocated: inode.sectors * 512,
       xattrs: Object.fromEntries(reader.xattrs(inode).map(({ name, value }) => [display(name), toHex(value)])),
       extents: inode.kind === 'file' ? reader.extents(inode) : [],

@@ -1,5 +1,4 @@
 /** Packing: a raw file system image becomes chunk frames, hash area, index and seek table behind a head that is written last. */
-import { writeSync } from 'node:fs';
 import { planBatches } from '../chunk/batch.js';
 import { FrameWriter } from '../chunk/frame-writer.js';
 import { stage } from '../chunk/job.js';
@@ -11,6 +10,7 @@ import { fromErrno } from '../errors.js';
 import { INDEX_FRAME_MAGIC } from '../format/container.js';
 import { DIGEST_SIZE, hashLeaves } from '../hash/sha256.js';
 import type { Content, Piece } from '../model/content.js';
+import { writeFully } from '../sys/write.js';
 import { BLOCK_SIZE } from '../units.js';
 import { buildHashArea } from '../verity/hash-tree.js';
 import { LeafStore } from '../verity/leaf-store.js';
@@ -68,7 +68,7 @@ export function createPool({ chunkSize, level, salt, jobs, signal }: Pick<PackOp
 export async function packImage(options: PackOptions): Promise<PackedImage> {
   const { image, fileSystemSize, uuid, salt, chunkSize, headSize, file, level } = options;
   const codec = openCodec();
-  const frames = new FrameWriter({ codec, level, salt, chunkSize, offset: headSize, write: (bytes, at) => { writeFully(file, bytes, at); } });
+  const frames = new FrameWriter({ codec, level, salt, chunkSize, offset: headSize, write: (bytes, at) => { write(file, bytes, at); } });
   const leaves = new LeafStore(salt);
   // The last chunk of the file system goes on with the hash area, which is only known when all of the file system is hashed.
   const border = fileSystemSize - fileSystemSize % chunkSize;
@@ -87,8 +87,8 @@ export async function packImage(options: PackOptions): Promise<PackedImage> {
   const indexOffset = frames.end;
   const index = skippableFrame(INDEX_FRAME_MAGIC, pages);
   const seekTable = seekTableFrame({ headSize, frameSizes: frames.index.frameSizes(), rawSize, chunkSize, indexSize: index.length });
-  writeFully(file, index, indexOffset);
-  writeFully(file, seekTable, indexOffset + index.length);
+  write(file, index, indexOffset);
+  write(file, seekTable, indexOffset + index.length);
   return {
     rawSize, dataBlocks: fileSystemSize / BLOCK_SIZE, hashOffset: fileSystemSize, rootHash, chunkCount: frames.index.chunkCount, rootPage, rootDigest, headSize,
     indexOffset, fileSize: indexOffset + index.length + seekTable.length, codec: codec.implementation,
@@ -148,9 +148,9 @@ function* joinPieces(rest: Uint8Array, { pieces }: Content): Generator<Piece> {
   for (const piece of pieces) yield { ...piece, offset: rest.length + piece.offset };
 }
 
-function writeFully(fd: number, bytes: Uint8Array, position: number): void {
+function write(fd: number, bytes: Uint8Array, position: number): void {
   try {
-    for (let done = 0; done < bytes.length;) done += writeSync(fd, bytes, done, bytes.length - done, position + done);
+    writeFully(fd, bytes, position);
   } catch (error) {
     throw fromErrno(error, 'writing the image');
   }

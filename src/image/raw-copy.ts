@@ -2,16 +2,16 @@
  * The raw image written out in full beside the chunk store, to be attached without a server. It is verified while it is
  * written, and sealed: whoever changes it afterwards changes its ctime, and then it is not used any more.
  */
-import { closeSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readFileSync, readdirSync, renameSync, rmSync, statSync, statfsSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readFileSync, readdirSync, renameSync, rmSync, statSync, statfsSync, writeFileSync } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
 import { fromErrno, ThawfsError } from '../errors.js';
 import type { DiskStore } from '../store/disk-store.js';
-import { BLOCK_SIZE, MiB } from '../units.js';
+import { MiB } from '../units.js';
 import type { LazyImage } from './lazy-image.js';
+import { writeSparse } from './write-sparse.js';
 
 /** Free space that is left alone. */
 const SPARE_SPACE = 64 * MiB;
-const zeroBlock = Buffer.alloc(BLOCK_SIZE);
 
 /**
  * Writes every chunk of a complete image into `CACHE/raw/ROOTHASH`, sparse.
@@ -37,7 +37,7 @@ export async function writeRawCopy(image: LazyImage, store: DiskStore, signal?: 
         chunk--;
         continue;
       }
-      writeBlocks(fd, bytes, chunk * image.chunkSize);
+      writeSparse(fd, bytes, chunk * image.chunkSize);
       await turn();
     }
     fsyncSync(fd);
@@ -73,17 +73,6 @@ function rawCopyPath(cache: string, rootHash: string): string {
 function sealOf(path: string): string {
   const { dev, ino, size, mtimeNs, ctimeNs } = statSync(path, { bigint: true });
   return [dev, ino, size, mtimeNs, ctimeNs].join(' ');
-}
-
-/** Blocks of zeros stay holes. */
-function writeBlocks(fd: number, bytes: Uint8Array, offset: number): void {
-  let start = 0;
-  for (let at = 0; at <= bytes.length; at += BLOCK_SIZE) {
-    const zero = at < bytes.length && zeroBlock.equals(bytes.subarray(at, at + BLOCK_SIZE));
-    if (at < bytes.length && !zero) continue;
-    for (let done = start; done < Math.min(at, bytes.length);) done += writeSync(fd, bytes, done, at - done, offset + done);
-    start = at + BLOCK_SIZE;
-  }
 }
 
 function requireSpace(store: DiskStore, size: number): void {

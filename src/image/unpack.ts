@@ -1,9 +1,11 @@
 /** `unpack`: the raw image, as any kernel mounts it, with the sidecars that systemd looks for. */
-import { ftruncateSync, writeSync } from 'node:fs';
+import { ftruncateSync } from 'node:fs';
+import { toBytes } from '../bytes/byte-string.js';
 import type { ReadOptions } from '../source/range-source.js';
+import { writeFully } from '../sys/write.js';
 import type { Image } from './image.js';
 import { writeOutput, type OutputFile } from './output-file.js';
-import { eachDataRun } from './write-sparse.js';
+import { writeSparse } from './write-sparse.js';
 
 export interface UnpackOptions extends ReadOptions {
   /** Write OUTPUT.verity (superblock and hash tree), OUTPUT.roothash and, where the image has one, OUTPUT.roothash.p7s too; default false. */
@@ -22,9 +24,9 @@ export async function unpackImage(image: Image, output: string, { sidecars = fal
     written.push(output + suffix);
   };
   await sidecar('.verity', (file) => writeRaw(image, file, verity.hashOffset, { signal }));
-  await sidecar('.roothash', (file) => { writeSync(file.fd, verity.rootHash); });
+  await sidecar('.roothash', (file) => { writeFully(file.fd, toBytes(verity.rootHash)); });
   const { pkcs7 } = image.head;
-  if (pkcs7 !== undefined) await sidecar('.roothash.p7s', (file) => { writeSync(file.fd, pkcs7); });
+  if (pkcs7 !== undefined) await sidecar('.roothash.p7s', (file) => { writeFully(file.fd, pkcs7); });
   return written;
 }
 
@@ -33,11 +35,7 @@ async function writeRaw(image: Image, file: OutputFile, start: number, { signal,
   const { size } = image.manifest.raw;
   ftruncateSync(file.fd, size - start);
   for await (const { offset, bytes } of image.chunks(start, size, { signal })) {
-    eachDataRun(bytes, offset - start, (run, position) => { writeAll(file.fd, run, position); });
+    writeSparse(file.fd, bytes, offset - start);
     onProgress?.(offset + bytes.length - start, size - start);
   }
-}
-
-function writeAll(fd: number, bytes: Uint8Array, position: number): void {
-  for (let done = 0; done < bytes.length;) done += writeSync(fd, bytes, done, bytes.length - done, position + done);
 }

@@ -13,6 +13,7 @@ import {
 } from 'node:fs';
 import { fromErrno } from '../errors.js';
 import { withFileLock } from '../sys/file-lock.js';
+import { writeFully } from '../sys/write.js';
 import { BLOCK_SIZE, roundUp } from '../units.js';
 
 /** Bytes that a cache may take unless somebody says otherwise. */
@@ -115,7 +116,7 @@ export class DiskStore {
         this.makeFolder(id);
         const fd = openSync(temporaryPath, 'w', 0o600);
         try {
-          writeAll(fd, bytes);
+          writeFully(fd, bytes);
         } finally {
           closeSync(fd);
         }
@@ -153,7 +154,7 @@ export class DiskStore {
   pin(name: string, ids: Uint8Array): void {
     const path = `${this.folder}/pins/${name}`;
     const fd = openSync(`${path}.partial`, 'w', 0o600);
-    writeAll(fd, ids);
+    writeFully(fd, ids);
     closeSync(fd);
     renameSync(`${path}.partial`, path);
   }
@@ -262,8 +263,4 @@ export class DiskStore {
 /** Disk space of a file: whole blocks. */
 function spaceOf(size: number): number {
   return roundUp(size, BLOCK_SIZE);
-}
-
-function writeAll(fd: number, bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at);
 }

@@ -2,13 +2,14 @@
  * A temporary file for contents that exist only while a stream passes by. It has no name: nothing is left behind however the
  * process ends, and it is read through this process's descriptor.
  */
-import { closeSync, openSync, rmSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, openSync, rmSync, unlinkSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fromText } from '../bytes/byte-string.js';
 import { ThawfsError, fromErrno } from '../errors.js';
 import type { HostFile } from '../model/content.js';
+import { writeFully } from '../sys/write.js';
 import { MiB } from '../units.js';
 
 export class Spool {
@@ -82,7 +83,7 @@ export class Spool {
 
   #write(bytes: Uint8Array): void {
     try {
-      for (let done = 0; done < bytes.length;) done += writeSync(this.#open(), bytes, done, bytes.length - done, this.#written + done);
+      writeFully(this.#open(), bytes, this.#written);
     } catch (error) {
       const typed = fromErrno(error, `writing a temporary file in ${this.directory}`);
       throw new ThawfsError(typed.code, typed.message, { detail: typed.detail, cause: error, suggestion: 'Set TMPDIR to a directory with room for the unpacked archive.' });

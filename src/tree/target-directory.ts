@@ -3,9 +3,8 @@
  * it, symlinks put there included, cannot lead outside.
  */
 import { closeSync, constants, existsSync, fchmodSync, fchownSync, openSync } from 'node:fs';
-import { display, toBytes } from '../bytes/byte-string.js';
+import { toBytes } from '../bytes/byte-string.js';
 import type { ByteString } from '../bytes/byte-string.js';
-import { ThawfsError } from '../errors.js';
 import { checkName } from './names.js';
 
 const throughDescriptors = existsSync('/proc/self/fd');
@@ -35,23 +34,6 @@ export class TargetDirectory {
   entry(name: ByteString): ByteString {
     checkName(name, name);
     return `${this.#base}/${name}`;
-  }
-
-  /** @returns the directory that these names lead to, none of them a symlink. The caller closes it. */
-  descend(names: readonly ByteString[]): TargetDirectory {
-    // Opened again even for no names: the answer is always the caller's to close.
-    let here = new TargetDirectory(this.self);
-    for (const name of names) {
-      try {
-        const next = new TargetDirectory(here.entry(name));
-        here.close();
-        here = next;
-      } catch (error) {
-        here.close();
-        throw new ThawfsError('SOURCE_CHANGED', `${display(names.join('/'))} was replaced while it was written`, { detail: { path: display(names.join('/')) }, cause: error });
-      }
-    }
-    return here;
   }
 
   setOwner(uid: number, gid: number): void {

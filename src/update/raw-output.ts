@@ -1,5 +1,5 @@
 /** The new image as a raw image: sparse, as long as what is done, so that the next run knows where to go on. */
-import { eachDataRun } from '../image/write-sparse.js';
+import { dataRuns } from '../tree/zero-blocks.js';
 import { BLOCK_SIZE, MiB } from '../units.js';
 import type { ImageOutput, ImageWriter, NewChunk } from './image-writer.js';
 import type { ResumableFile } from './resumable-file.js';
@@ -24,7 +24,7 @@ export class RawOutput implements ImageOutput {
 
   add({ raw, offset }: NewChunk): void {
     if (this.replaying) return;
-    eachDataRun(raw, offset, (bytes, position) => { this.file.write(bytes, position); });
+    for (const { start, end } of dataRuns(raw, offset)) this.file.write(raw.subarray(start - offset, end - offset), start);
     const end = offset + raw.length;
     if (this.file.size < end) this.file.resize(end);
   }

@@ -2,9 +2,10 @@
  * A file that is written over several runs: `.NAME.pull`, `.NAME.patch` beside its final place, which stays when a run ends early, and is renamed when
  * it is whole. No journal: what it holds is checked against digests, whoever wrote it and however it ended.
  */
-import { closeSync, constants, existsSync, fstatSync, ftruncateSync, openSync, readSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
+import { closeSync, constants, existsSync, fstatSync, ftruncateSync, openSync, readSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fromErrno, ThawfsError } from '../errors.js';
+import { writeFully } from '../sys/write.js';
 
 export class ResumableFile {
   private open = true;
@@ -51,7 +52,7 @@ export class ResumableFile {
   /** @throws NO_SPACE, IO_FAILED */
   write(bytes: Uint8Array, position: number): void {
     try {
-      for (let done = 0; done < bytes.length;) done += writeSync(this.fd, bytes, done, bytes.length - done, position + done);
+      writeFully(this.fd, bytes, position);
     } catch (error) {
       throw fromErrno(error, `writing ${this.temporaryPath}`);
     }

@@ -47,6 +47,15 @@ describe('ls', () => {
     expect((await read('ls', '/names')).stdout).toContain('/names/new\\x0aline');
   });
 
+  test('names that are no UTF-8 are given as they are listed', async () => {
+    const { stdout } = await read('ls', '/names/d\\xff');
+    expect(stdout).toMatch(/ \/names\/d\\xff\/inside$/m);
+    expect((await read('cat', '/names/d\\xff/inside')).stdout).toBe('inside');
+    expect((await cli.json<FileStatus>(['stat', 'app.img.zst', '/names/d\\xff/inside', ...trust])).size).toBe(6);
+    await cli.json(['extract', 'app.img.zst', '/names/d\\xff', '-C', 'raw-name', ...trust]);
+    expect(readFileSync(cli.path('raw-name/inside'), 'latin1')).toBe('inside');
+  });
+
   test('a directory is no file: wrong usage, and what to do instead', async () => {
     expect(await cli.json<FailureJson>(['cat', 'app.img.zst', '/sizes', ...trust], 2)).toMatchObject({ error: { code: 'BAD_ARGUMENT', message: '/sizes: is a directory, not a regular file', suggestion: 'List it with thawfs ls.' } });
   });

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, lstatSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import type { Piece } from '../../../src/model/content.js';
+import type { DirectoryNode, FileNode } from '../../../src/model/tree.js';
 import { parseDump } from '../../../src/tree/dump.js';
 import { scanDirectory } from '../../../src/tree/from-directory.js';
 import { extractTree } from '../../../src/tree/to-directory.js';
@@ -53,6 +54,36 @@ describe('extractTree', () => {
     expect([stats.mode & 0o7777, stats.uid, stats.mtimeMs, readFileSync(`${directory}/to/tree/capable`, 'latin1')]).toEqual([0o755, 65534, 6000, 'abc']);
     expect(lstatSync(`${directory}/to/tree/mine`).mode & 0o7777).toBe(0o6755);
     expect(lstatSync(`${directory}/to/tree/pipe`).isFIFO()).toBe(true);
+  }));
+
+  test('a file has its name when it is whole; before, no file has', () => withTempDir(async (directory) => {
+    const tree = parseDump(`${root}/d directory 0755 0 0 0.000000000 - - - -\n/d/f file 0644 0 0 0.000000000 2 - - inline:ab\n/g file 0600 0 0 5.000000000 1 - - inline:c\n/h hardlink - - - - - - /d/f -\n`);
+    const seen: string[][] = [];
+    const look = (piece: Piece, offset: number, length: number): Promise<Uint8Array> => {
+      seen.push(['', '/d'].flatMap((folder) => readdirSync(`${directory}/to${folder}`)).filter((name) => name !== 'd' && !/^\.thawfs-\d+-\d+\.partial$/.test(name)));
+      return readPiece(piece, offset, length);
+    };
+    await extractTree(tree, `${directory}/to`, { readPiece: look, owners: false });
+    expect(seen).toEqual([[], []]);
+    expect([readdirSync(`${directory}/to`).sort(), readdirSync(`${directory}/to/d`)]).toEqual([['d', 'g', 'h'], ['f']]);
+    expect(lstatSync(`${directory}/to/h`).ino).toBe(lstatSync(`${directory}/to/d/f`).ino);
+    await expect(extractTree(tree, `${directory}/failed`, { readPiece: () => Promise.reject(new Error('reader')), owners: false })).rejects.toThrow('reader');
+    expect([readdirSync(`${directory}/failed`), readdirSync(`${directory}/failed/d`)]).toEqual([['d'], []]);
+  }));
+
+  test('more directories than are held open, written in the order of the contents', () => withTempDir(async (directory) => {
+    const count = 200;
+    const lines = Array.from({ length: count }, (_, i) => `/d${i} directory 0755 0 0 0.000000000 - - - -\n/d${i}/f file 0644 0 0 0.000000000 1 - - -\n`).sort();
+    const tree = parseDump(root + lines.join(''));
+    const source = { size: count, read: (offset: number, length: number): Uint8Array => new Uint8Array(length).fill(offset) };
+    for (let i = 0; i < count; i++) {
+      const file = (tree.children.get(`d${i}`) as DirectoryNode).children.get('f') as FileNode;
+      file.content = { size: 1, pieces: [{ offset: 0, length: 1, source, sourceOffset: i * 7 % count }] };
+    }
+    const asked: number[] = [];
+    await extractTree(tree, `${directory}/to`, { readPiece: (piece, offset, length) => { asked.push(piece.sourceOffset); return readPiece(piece, offset, length); }, owners: false });
+    expect(asked).toEqual(Array.from({ length: count }, (_, i) => i));
+    for (let i = 0; i < count; i++) expect(readFileSync(`${directory}/to/d${i}/f`)[0]).toBe(i * 7 % count);
   }));
 
   test('shares directories that are there, and refuses to replace files unless asked', () => withTempDir(async (directory) => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { display, fromBytes, fromText, toBytes } from '../../../src/bytes/byte-string.js';
+import { display, fromBytes, fromDisplayed, fromText, toBytes } from '../../../src/bytes/byte-string.js';
 import { decodeCanonicalJson, encodeCanonicalJson } from '../../../src/bytes/canonical-json.js';
 import { crc32c } from '../../../src/bytes/crc32c.js';
 import { parseHex, toHex } from '../../../src/bytes/hex.js';
@@ -23,6 +23,11 @@ describe('byte strings', () => {
   test('what is not UTF-8, and control characters, are escaped', () => {
     expect(display('a\xff\xfeb')).toBe('a\\xff\\xfeb');
     expect(display('a\x1b[31m\n')).toBe('a\\x1b[31m\\x0a');
+  });
+
+  test('what was displayed leads back; a backslash that looks like an escape is written as one', () => {
+    for (const name of ['a\xff\xfeb', 'a\x1b[31m\n', '\xc3\xa9', 'back\\slash', '\\x41', 'd\xff/\xc3\xa9']) expect(fromDisplayed(display(name))).toBe(name);
+    expect(fromDisplayed('a\\x5cxff')).toBe('a\\xff');
   });
 });
 
