@@ -2,10 +2,10 @@
  * Entry point of the process that makes kernel calls which wait for the server: attaching and mounting read the image.
  * It does not hold the FUSE device, so that it can always be ended: when the server is gone, its reads fail.
  */
-import { unmount, unmountFlags } from '../sys/mount.js';
 import { attachBlock, handOver, placeDevice } from './block.js';
 import { mountOverlay } from './overlay.js';
 import { recordOf, type FromAttacher, type ToAttacher } from './messages.js';
+import { takeOut } from './take-out.js';
 
 /** The supervisor passes the detached FUSE mount as this descriptor. */
 const FUSE_MOUNT_DESCRIPTOR = 3;
@@ -25,7 +25,7 @@ function act(message: ToAttacher): FromAttacher {
         mountOverlay(message.target, message.options);
         return { type: 'done' };
       case 'detach':
-        unmount(message.target, unmountFlags.detach);
+        takeOut(message.target, true);
         return { type: 'done' };
     }
   } catch (error) {

@@ -38,7 +38,7 @@ type ImageBytes = RandomAccess & FileBytes;
 export async function openContent(plan: MountPlan, counters: Float64Array, onTouch?: (chunk: number) => void): Promise<Content> {
   const { content, backend, squash } = plan;
   const { bytes, ...rest } = content.kind === 'raw' ? openRaw(content.path) : await openLazy(content, backend, counters, onTouch);
-  const fileSystem = backend === 'tree' ? new TreeFileSystem(bytes, squash) : new SingleFile(IMAGE_FILE, bytes);
+  const fileSystem = backend === 'tree' ? new TreeFileSystem(bytes, squash ? { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 } : undefined) : new SingleFile(IMAGE_FILE, bytes);
   return { fileSystem, ...rest };
 }
 

@@ -11,6 +11,7 @@ import { openTrustedHead } from '../image/trusted-head.js';
 import type { SourceOptions } from '../source/open-source.js';
 import { DEFAULT_DISK_BUDGET } from '../store/disk-store.js';
 import type { TrustPolicy } from '../trust/policy.js';
+import { needsMountProgram } from '../sys/fusermount.js';
 import { isMachineRoot } from '../sys/identity.js';
 import { cloneMount, replaceMount } from '../sys/mount.js';
 import { MiB } from '../units.js';
@@ -104,6 +105,9 @@ const GRACE = 2000;
 export async function mountImages(images: readonly string[], directory: string, options: MountOptions): Promise<MountReport> {
   const [first] = images;
   if (first === undefined) throw new ThawfsError('BAD_ARGUMENT', 'mount: no image', { suggestion: 'Name an image.' });
+  if (needsMountProgram() && (images.length > 1 || options.upper !== undefined || options.replace === true || options.backend === 'block')) {
+    throw new ThawfsError('NOT_PERMITTED', 'mount: ordinary users mount one image, read-only', { suggestion: 'Run as root, or in a user namespace: unshare -Urm thawfs mount … (thawfs run does that for one image).' });
+  }
   if (options.replace === true) return mountStack(images, directory, options, await findOwnMount(directory, options.runtimeFolder ?? defaultRuntimeFolder()));
   if (images.length > 1 || options.upper !== undefined) return mountStack(images, directory, options);
   const target = targetOf(directory);

@@ -3,11 +3,10 @@
  * It never touches the mount itself, so nothing can hang it.
  */
 import { closeSync, rmSync } from 'node:fs';
-import { initialise, openFuseDevice } from '../fuse/device.js';
 import { KiB, MiB } from '../units.js';
-import { createMount, mountAttributes, placeMount } from '../sys/mount.js';
 import { callAttacher } from './attacher.js';
 import { ControlSocket } from './control-socket.js';
+import { FuseMount } from './fuse-mount.js';
 import { logPath } from './runtime-folder.js';
 import type { LoopPair } from './block.js';
 import { recordOf, type FrontMessage, type SupervisorReply } from './messages.js';
@@ -18,16 +17,16 @@ import { Succession } from './succession.js';
 const READ_AHEAD_WHILE_FETCHING = 128 * KiB;
 
 async function supervise(plan: MountPlan): Promise<void> {
-  const fuse = openFuseDevice();
-  const mount = createFuseMount(fuse, plan);
-  initialise(fuse, { posixAcl: plan.backend === 'tree', maxReadahead: MiB });
+  const fuse = FuseMount.open(plan);
   let attaching: Promise<LoopPair | undefined> = Promise.resolve(undefined);
   let leaving = false;
+  let placed = false;
   /** The device first: whoever waits for an answer then gets an error, and can end. */
   const leave = async (status: number): Promise<void> => {
     if (leaving) return;
     leaving = true;
-    closeSync(fuse);
+    closeSync(fuse.device);
+    if (!placed) fuse.withdraw();
     await succession.end();
     await attaching.catch(() => undefined);
     control.close();
@@ -48,7 +47,7 @@ async function supervise(plan: MountPlan): Promise<void> {
   const fail = (error: unknown): void => { reply({ type: 'failed', error: recordOf(error) }, () => { void leave(1); }); };
 
   const serving = new Promise<void>((resolve) => { startServing = resolve; });
-  const succession = new Succession(plan, fuse, { serving: () => { startServing(); }, unmounted: () => { void leave(0); }, complete: (path) => { void handOver(path); }, gaveUp: fail });
+  const succession = new Succession(plan, fuse.device, { serving: () => { startServing(); }, unmounted: () => { void leave(0); }, complete: (path) => { void handOver(path); }, gaveUp: fail });
   let detached = false;
   const control = new ControlSocket(plan, {
     facts: () => ({ ...succession.status, ...(detached ? { state: 'detached' } : {}) }),
@@ -60,7 +59,7 @@ async function supervise(plan: MountPlan): Promise<void> {
     place: async (target) => {
       const devices = await attaching;
       if (devices !== undefined) await callAttacher({ type: 'place', device: devices.outer, target });
-      else place(createFuseMount(fuse, plan), target);
+      else fuse.placeAgain(target);
     },
   });
   control.listen();
@@ -74,12 +73,13 @@ async function supervise(plan: MountPlan): Promise<void> {
   process.once('disconnect', abandoned);
   try {
     await serving;
-    if (plan.backend === 'tree') place(mount, plan.target);
+    if (plan.backend === 'tree') fuse.place();
     else {
-      attaching = callAttacher({ type: 'attach', target: plan.target, label: `thawfs ${plan.id}`, readAhead: READ_AHEAD_WHILE_FETCHING }, mount);
+      attaching = callAttacher({ type: 'attach', target: plan.target, label: `thawfs ${plan.id}`, readAhead: READ_AHEAD_WHILE_FETCHING }, fuse.detached);
       await attaching;
-      closeSync(mount);
+      closeSync(fuse.detached!);
     }
+    placed = true;
   } catch (error) {
     fail(error);
     return;
@@ -100,27 +100,6 @@ async function supervise(plan: MountPlan): Promise<void> {
 }
 
 let startServing = (): void => undefined;
-
-/** From here on the mount lives by its users: the place in the tree, open files. (A block mount by its loop device.) */
-function place(mount: number, target: string): void {
-  try {
-    placeMount(mount, target);
-  } finally {
-    closeSync(mount);
-  }
-}
-
-function createFuseMount(fuse: number, { backend, id }: MountPlan): number {
-  const tree = backend === 'tree';
-  return createMount('fuse', {
-    flags: ['ro', ...(tree ? ['default_permissions', 'allow_other'] : [])],
-    strings: [
-      ['source', `thawfs-${id}`], ['subtype', 'thawfs'], ['fd', String(fuse)], ['rootmode', '40000'],
-      ['user_id', String(process.getuid?.() ?? 0)], ['group_id', String(process.getgid?.() ?? 0)], ['max_read', String(MiB)],
-    ],
-    attributes: mountAttributes.readOnly | (tree ? mountAttributes.noDevices | mountAttributes.noSetuid : mountAttributes.noExec),
-  });
-}
 
 process.once('message', (message: FrontMessage) => {
   if (message.type === 'mount') supervise(message.plan).catch((error: unknown) => {

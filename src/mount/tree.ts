@@ -32,6 +32,8 @@ interface Listing {
   readonly byName: ReadonlyMap<ByteString, number>;
 }
 
+export interface Owner { readonly uid: number; readonly gid: number }
+
 export class TreeFileSystem implements FileSystem {
   private opened: Ext4Reader | undefined;
   private readonly listings = new LruCache<number, Listing>(LISTINGS_KEPT);
@@ -39,9 +41,9 @@ export class TreeFileSystem implements FileSystem {
 
   /**
    * @param image may throw ChunkMissing
-   * @param squash everything belongs to the user who mounts: where other ids have no meaning (a user namespace)
+   * @param owner everything belongs to him: where other ids have no meaning (a user namespace, a mount of an ordinary user)
    */
-  constructor(private readonly image: RandomAccess, private readonly squash: boolean) {}
+  constructor(private readonly image: RandomAccess, private readonly owner?: Owner) {}
 
   lookup(directory: number, name: ByteString): Entry | undefined {
     if (name.length > NAME_MAX) throw new FuseError(constants.errno.ENAMETOOLONG);
@@ -130,13 +132,13 @@ export class TreeFileSystem implements FileSystem {
   /** ACLs name ids too: where ids are squashed, they go. */
   private xattrs(node: number): { readonly name: ByteString; readonly value: Uint8Array }[] {
     const all = this.reader.xattrs(this.inode(node));
-    return this.squash ? all.filter(({ name }) => !name.startsWith('system.posix_acl')) : all;
+    return this.owner !== undefined ? all.filter(({ name }) => !name.startsWith('system.posix_acl')) : all;
   }
 
   private attributesOf(inode: Ext4Inode): NodeAttributes {
     return {
       inode: inode.number, mode: typeBits[inode.kind] | inode.permissions, linkCount: inode.links,
-      uid: this.squash ? 0 : inode.uid, gid: this.squash ? 0 : inode.gid,
+      uid: this.owner?.uid ?? inode.uid, gid: this.owner?.gid ?? inode.gid,
       device: encodeDevice(inode.major, inode.minor), size: inode.kind === 'file' || inode.kind === 'directory' || inode.kind === 'symlink' ? inode.size : 0,
       blocks: inode.sectors, blockSize: this.reader.blockSize,
       atimeSeconds: inode.accessTime.seconds, atimeNanoseconds: inode.accessTime.nanoseconds,

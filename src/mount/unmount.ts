@@ -2,11 +2,11 @@
 import { existsSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { hasCode } from '../errors.js';
-import { unmount, unmountFlags } from '../sys/mount.js';
 import { busyError } from './holders.js';
 import { findOwnMount } from './own-mount.js';
 import { defaultRuntimeFolder, removeStale } from './runtime-folder.js';
 import { markDetached, type LiveMount } from './status.js';
+import { takeOut } from './take-out.js';
 
 /** Milliseconds for which processes and loop devices may take to disappear. */
 const PATIENCE = 10_000;
@@ -24,7 +24,7 @@ export interface UnmountOptions {
 export async function unmountImage(directory: string, { lazy = false, runtimeFolder = defaultRuntimeFolder() }: UnmountOptions = {}): Promise<void> {
   const { target, live } = await findOwnMount(directory, runtimeFolder);
   try {
-    unmount(target, unmountFlags.noFollow | (lazy ? unmountFlags.detach : 0));
+    takeOut(target, lazy);
   } catch (cause) {
     throw hasCode(cause, 'MOUNT_BUSY') ? busyError(target, { what: 'in use', cause, suggestion: 'End these processes, or unmount with --lazy.' }) : cause;
   }
