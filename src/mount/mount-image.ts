@@ -112,7 +112,7 @@ export async function mountImages(images: readonly string[], directory: string, 
   if (images.length > 1 || options.upper !== undefined) return mountStack(images, directory, options);
   const target = targetOf(directory);
   const layer = await mountLayer(first, () => target, target, options);
-  settleAll([layer]);
+  settleAll([layer], options);
   return { directory, backend: layer.backend, layers: [layer.report], ended: ended([layer]) };
 }
 
@@ -156,7 +156,7 @@ async function mountStack(images: readonly string[], directory: string, options:
     await ended(layers);
     throw error;
   }
-  settleAll(layers);
+  settleAll(layers, options);
   staging.letGo();
   const left = keep || old === undefined ? [] : old.live;
   await markDetached(left);
@@ -188,8 +188,16 @@ function isSameFolder(path: ByteString, other: ByteString | undefined): boolean 
   return a !== undefined && b !== undefined && a.dev === b.dev && a.ino === b.ino;
 }
 
-function settleAll(layers: readonly Layer[]): void {
-  for (const { supervisor } of layers) if (supervisor !== undefined) settle(supervisor);
+function settleAll(layers: readonly Layer[], { foreground = false, signal }: MountOptions): void {
+  for (const { supervisor } of layers) {
+    if (supervisor === undefined) continue;
+    settle(supervisor, foreground);
+    if (!foreground || signal === undefined) continue;
+    // It takes the mount out of the tree when its front is gone.
+    const leave = (): void => { if (supervisor.connected) supervisor.disconnect(); };
+    if (signal.aborted) leave();
+    else signal.addEventListener('abort', leave, { once: true });
+  }
 }
 
 interface Layer {
@@ -223,7 +231,6 @@ async function mountLayer(location: string, placeOf: (layer: LayerName) => ByteS
     },
   };
   const supervisor = await startMount(plan, signal);
-  if (foreground) signal?.addEventListener('abort', () => { if (supervisor.connected) supervisor.disconnect(); }, { once: true });
   return { backend, supervisor, report: { name, rootHash, id } };
 }
 

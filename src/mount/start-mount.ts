@@ -34,10 +34,10 @@ export async function startMount(plan: MountPlan, signal?: AbortSignal): Promise
   return supervisor;
 }
 
-/** Lets the supervisor stand on its own. With `foreground` it stays connected: its end is the front's. */
-export function settle(supervisor: ChildProcess): void {
+/** Lets the supervisor stand on its own. @param foreground it stays connected, its end is the front's, which lives as long as it does */
+export function settle(supervisor: ChildProcess, foreground = false): void {
   if (supervisor.connected) supervisor.send({ type: 'settled' } satisfies FrontMessage, () => undefined);
-  supervisor.unref();
+  if (!foreground) supervisor.unref();
 }
 
 function untilMounted(supervisor: ChildProcess, plan: MountPlan, signal: AbortSignal | undefined): Promise<void> {
