@@ -1,11 +1,11 @@
 /** `thawfs pull` as users run it: killed anywhere, run again; in the end the file is what was published. */
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { PullReport } from '../../src/update/pull.js';
 import { Cli, finished, type FailureJson } from '../helpers/cli.js';
 import { noise } from '../helpers/make-tree.js';
 import { until } from '../helpers/mounted.js';
-import { withRangeServer } from '../helpers/range-server.js';
+import { withRangeServer, type Interference } from '../helpers/range-server.js';
 
 let cli: Cli;
 beforeAll(async () => {
@@ -44,46 +44,69 @@ describe('pull', () => {
   test('killed with SIGKILL again and again: goes on, what was written is not fetched again', async () => {
     const published = readFileSync(cli.path('new.img.zst'));
     const partial = cli.path('.killed.img.zst.pull');
-    const written = (): number => statSync(partial, { throwIfNoEntry: false })?.blocks ?? 0;
-    let allowance = 0; // bytes that the child gets before the server falls silent
-    let turn = Promise.resolve(); // one answer after another, so that the first is whole before the second begins
-    await withRangeServer(published, { interfere: (request, response, server) => {
-      const { status, headers, body } = server.answer(request.headers.range);
-      response.writeHead(status, headers);
-      turn = turn.then(() => new Promise((done) => {
-        response.once('close', () => { done(); });
-        if (response.closed) done(); // its client was killed before its turn came
-        const give = (from: number): void => {
-          const piece = body.subarray(from, from + Math.min(65_536, allowance));
-          allowance -= piece.length;
-          server.bytesSent += piece.length;
-          if (from + piece.length === body.length) response.end(piece, () => { done(); });
-          else if (piece.length > 0) response.write(piece, () => { give(from + piece.length); });
-        };
-        give(0);
-      }));
-      return true;
-    } }, async (server) => {
+    const written = (): number => (existsSync(partial) ? framesIn(readFileSync(partial), published) : 0);
+    const drip = new Drip();
+    await withRangeServer(published, { interfere: drip.answer }, async (server) => {
+      const args = (): string[] => ['pull', `${server.url}?run=${drip.run}`, '-o', 'killed.img.zst', ...trust];
       let kept = 0;
       for (const bytes of [10_000, 200_000, 4_600_000, 1_000_000]) {
-        allowance = bytes;
-        const child = cli.start(['pull', server.url, '-o', 'killed.img.zst', ...trust]);
+        drip.start(bytes);
+        const child = cli.start(args());
         const ended = finished(child);
-        await until(() => allowance === 0, 'the child has got its bytes');
-        // The first request of the third child is whole by then: 4 MiB that must be written soon.
-        if (bytes > 4_300_000) await until(() => written() * 512 > 4_000_000, 'they are written');
+        await until(() => drip.allowance === 0, 'the child has got its bytes');
+        // The first request of the third child is whole by then: 4 MiB, written as soon as they are checked.
+        if (bytes > 4_300_000) await until(() => written() > 4_000_000, 'they are written');
         child.kill('SIGKILL');
         expect((await ended).signal).toBe('SIGKILL');
         expect(existsSync(cli.path('killed.img.zst'))).toBe(false);
         expect(written()).toBeGreaterThanOrEqual(kept);
         kept = written();
       }
-      allowance = Infinity;
-      const before = server.bytesSent;
-      await cli.json(['pull', server.url, '-o', 'killed.img.zst', ...trust]);
-      expect(server.bytesSent - before).toBeLessThan(published.length - 4_000_000 + 300_000); // and the opening
+      drip.start(Infinity);
+      await cli.json(args());
+      expect(drip.sent).toBeLessThan(published.length - kept + 300_000); // and the opening
       expect(readFileSync(cli.path('killed.img.zst')).equals(published)).toBe(true);
       expect(existsSync(partial)).toBe(false);
     });
   }, 120_000);
 });
+
+/** @returns bytes of `whole` that are in their places in `partial`, in pieces of 4 KiB: what a killed run has left */
+function framesIn(partial: Uint8Array, whole: Uint8Array): number {
+  let count = 0;
+  for (let at = 0; at < partial.length; at += 4096) if (Buffer.compare(partial.subarray(at, at + 4096), whole.subarray(at, at + 4096)) === 0) count += 4096;
+  return count;
+}
+
+/** A server that gives each run so many bytes in all and then falls silent: one answer after another, so that the first is whole before the second begins. */
+class Drip {
+  run = 0;
+  /** Bytes that the run still gets, and those that it got. */
+  allowance = 0;
+  sent = 0;
+  private turn = Promise.resolve();
+
+  start(bytes: number): void {
+    this.run++;
+    [this.allowance, this.sent, this.turn] = [bytes, 0, Promise.resolve()];
+  }
+
+  readonly answer: Interference = (request, response, server) => {
+    const { status, headers, body } = server.answer(request.headers.range);
+    const run = Number(new URL(request.url!, server.origin).searchParams.get('run'));
+    response.writeHead(status, headers);
+    this.turn = this.turn.then(() => new Promise((done) => {
+      response.once('close', () => { done(); });
+      const give = (from: number): void => {
+        if (run !== this.run || response.closed) { done(); return; } // of a run that was killed: it must not use up what the next one gets
+        const piece = body.subarray(from, from + Math.min(65_536, this.allowance));
+        this.allowance -= piece.length;
+        this.sent += piece.length;
+        if (from + piece.length === body.length) response.end(piece, () => { done(); });
+        else if (piece.length > 0) response.write(piece, () => { give(from + piece.length); });
+      };
+      give(0);
+    }));
+    return true;
+  };
+}

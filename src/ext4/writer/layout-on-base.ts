@@ -54,6 +54,8 @@ export function layOutOnBase(demand: Demand, base: BaseOptions, options: LayoutO
   for (let groups = layout.groups; ; groups++) {
     const tables = tablesFor(demand, layout, groups);
     if ('unfit' in tables) return tables;
+    const fixed = [...(journalBlocks > 0 ? layout.journal.map(({ physical }) => physical) : []), ...layout.laterBitmaps];
+    if (fixed.some((block) => block < tables.body)) return { unfit: 'its inode tables would have to grow over its journal or bitmaps' };
     const space = new BlockSpace(layout.blocks, base.chunkBlocks);
     addFormer(space, base);
     space.keep(0, tables.body, 'metadata');

@@ -50,7 +50,7 @@ export function matchContents(demand: Demand, base: BaseContents): Map<number, M
   const moved: Moved[] = [];
   for (const { index } of demand.owners) {
     const { runs, rest } = matchInPlace(demand, index, base, claimed);
-    found.set(index, longEnough(runs, demand.runsOf(index), claimed));
+    found.set(index, longEnough(runs, demand.runsOf(index), formerRuns(demand, index, base.layout), claimed));
     if (rest.blocks.length > 0) moved.push(rest);
   }
   const table = new DigestTable(base.leaves, unclaimedData(base, claimed));
@@ -64,8 +64,7 @@ export function matchContents(demand: Demand, base: BaseContents): Map<number, M
 function matchInPlace(demand: Demand, index: number, { layout, leaves, leavesOf }: BaseContents, claimed: Uint8Array): { runs: MappedRun[]; rest: Moved } {
   const runs: MappedRun[] = [];
   const rest: Moved = { index, blocks: [], leaves: [] };
-  const former = layout.inodes.get(demand.inventory.inodes[index]!);
-  const before = new RunCursor(former?.kind === 'file' ? former.runs : []);
+  const before = new RunCursor(formerRuns(demand, index, layout));
   const wanted = new RunCursor(demand.runsOf(index));
   for (const window of leavesOf(storedContent(demand, index))) {
     const count = window.leaves.length / DIGEST_SIZE;
@@ -106,11 +105,17 @@ function matchMoved({ blocks, leaves: own }: Moved, wanted: readonly BlockRun[],
   return runs;
 }
 
-/** Gives up what is too short, together with its claim. */
-function longEnough(runs: readonly MappedRun[], wanted: readonly BlockRun[], claimed: Uint8Array): MappedRun[] {
-  const whole = new RunCursor(wanted);
+/** @returns where the file lay in the base */
+function formerRuns(demand: Demand, index: number, { inodes }: BaseLayout): readonly MappedRun[] {
+  const former = inodes.get(demand.inventory.inodes[index]!);
+  return former?.kind === 'file' ? former.runs : [];
+}
+
+/** Gives up what is too short, together with its claim; not what was as short in the base: the same tree again must stay as it is. */
+function longEnough(runs: readonly MappedRun[], wanted: readonly BlockRun[], former: readonly MappedRun[], claimed: Uint8Array): MappedRun[] {
+  const [whole, before] = [new RunCursor(wanted), new RunCursor(former)];
   return runs.filter(({ logical, physical, count }) => {
-    const keep = count >= LEAST_RUN || count === whole.at(logical)!.count;
+    const keep = count >= LEAST_RUN || count === whole.at(logical)!.count || count === before.at(logical)!.count;
     if (!keep) claimed.fill(0, physical, physical + count);
     return keep;
   });

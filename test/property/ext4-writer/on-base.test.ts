@@ -79,6 +79,6 @@ oracleTest(['e2fsck'], 'three generations: silent checks, equal when read back; 
       raw = next;
     }
     return Promise.resolve();
-  }), { numRuns: 60, interruptAfterTimeLimit: 10_000 });
+  }), { numRuns: Number(process.env['PROPERTY_RUNS'] ?? 60), interruptAfterTimeLimit: process.env['PROPERTY_RUNS'] === undefined ? 10_000 : 110_000 });
   expect(continued).toBeGreaterThan(5);
 }));
