@@ -41,7 +41,7 @@ function changed(tree: DirectoryNode, more: DirectoryNode, dice: readonly number
     for (const [name, child] of directory.children) {
       const number = roll();
       if (number === 3) continue;
-      if (number === 4) children.set(name, { ...child, xattrs: [], kind: 'fifo' });
+      if (number === 4) children.set(name, fifoLike(child));
       else children.set(number === 5 ? `${name.slice(0, 250)}~` : name, change(child));
     }
     return { ...directory, children };
@@ -49,6 +49,11 @@ function changed(tree: DirectoryNode, more: DirectoryNode, dice: readonly number
   const root = changeAll(tree);
   for (const [name, child] of more.children) root.children.set(name, child);
   return root;
+}
+
+/** Nothing but the attributes: what else the node has, as a device's numbers, no fifo has. */
+function fifoLike({ permissions, uid, gid, mtimeSeconds, mtimeNanoseconds }: TreeNode): TreeNode {
+  return { permissions, uid, gid, mtimeSeconds, mtimeNanoseconds, xattrs: [], kind: 'fifo' };
 }
 
 const options: fc.Arbitrary<Ext4Options> = fc.record({
