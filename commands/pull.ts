@@ -11,7 +11,7 @@ import type { PullCost, PullReport } from '../src/update/pull.js';
 export default class Pull extends BaseCommand {
   static override summary = 'Download an image, fetching only what is not on this machine yet.';
   static override description = `Frames that an older image (--seed, or what NEW is now) holds are copied from there. How much has to be fetched is said before it \
-starts. What is written was verified against the signed index; NEW appears, or is replaced, when it is whole and was checked as a whole.
+starts. Where a patch from one of these images lies beside the image (diff --publish) and is smaller than the chunks, it is fetched instead. What is written was verified against the signed index; NEW appears, or is replaced, when it is whole and was checked as a whole.
 
 A run that ends early, however it ends, leaves .NEW.pull beside NEW; the same command goes on from there.`;
 
@@ -28,6 +28,7 @@ A run that ends early, however it ends, leaves .NEW.pull beside NEW; the same co
     'seed': string({ multiple: true, multipleNonGreedy: true, helpValue: 'OLD', summary: 'An older image on this machine. May be repeated.' }),
     'max-bytes': sizeFlag({ summary: 'Refuse to fetch more than this.' }),
     'dry-run': boolean({ summary: 'Only say what would be fetched.' }),
+    'patch': boolean({ allowNo: true, default: true, summary: 'Use a patch that was published beside the image, when that is less to fetch.' }),
     'jobs': integer({ char: 'j', min: 1, helpValue: 'N', summary: 'Threads of the final check; as many as processors unless given.' }),
     ...trustFlags,
   };
@@ -38,7 +39,7 @@ A run that ends early, however it ends, leaves .NEW.pull beside NEW; the same co
     const progress = await startProgress({ silent: this.jsonEnabled() });
     try {
       const report = await pullImage(image, flags.output, {
-        trust: await trustPolicy(flags), dryRun: flags['dry-run'], signal: this.signal,
+        trust: await trustPolicy(flags), dryRun: flags['dry-run'], patches: flags.patch, signal: this.signal,
         ...given({ seeds: flags.seed, maxBytes: flags['max-bytes'], jobs: flags.jobs }),
         onPlan: (cost) => { this.remark(announcement(cost)); },
         onProgress: progress.update,
@@ -57,7 +58,10 @@ A run that ends early, however it ends, leaves .NEW.pull beside NEW; the same co
   }
 }
 
-function announcement({ fileSize, fetch, requests, seeded, kept, repeated, made, foreignSeeds }: PullCost): string {
+function announcement({ fileSize, fetch, requests, seeded, kept, repeated, made, foreignSeeds, patch }: PullCost): string {
+  if (patch !== undefined) {
+    return `to fetch: ${exactSize(fetch)} in ${requests} requests, ${percent(fetch, fileSize)} of the image: a patch of ${exactSize(patch.size)} from ${patch.from}, instead of ${exactSize(patch.instead)}`;
+  }
   const parts = [`${exactSize(seeded)} from seeds`, ...(kept > 0 ? [`${exactSize(kept)} from the last run`] : []), `${exactSize(repeated)} repeated`, ...(made > 0 ? [`${exactSize(made)} computed`] : [])];
   return [
     ...foreignSeeds.map((seed) => `${seed}: made with another compressor or level, so its frames cannot be used`),

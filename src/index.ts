@@ -17,6 +17,7 @@ export type { SignOptions } from './image/signers.js';
 export { diffTrees, type Change, type DiffOptions, type DiffReport } from './update/diff.js';
 export { makePatch, type MakePatchOptions, type MakePatchReport } from './update/make-patch.js';
 export { applyPatch, type ApplyPatchOptions, type ApplyPatchReport } from './update/apply-patch.js';
+export { patchBeside, publishPatch } from './update/published-patch.js';
 export { pullImage, type PullCost, type PullOptions, type PullReport } from './update/pull.js';
 export { generateKey, loadTrustedKeys, type KeyType, type PublicKey } from './trust/keys.js';
 export { SequenceLedger } from './trust/sequence-ledger.js';

@@ -148,9 +148,18 @@ export async function* patchBytes(patch: string, options: SourceOptions & Pick<A
   }
 }
 
+/** @returns where an image is made, until it has its name */
+export function partialPathOf(output: string, rootHash: string): string {
+  return ResumableFile.temporaryPathOf(output, partialSuffix(rootHash));
+}
+
+function partialSuffix(rootHash: string): string {
+  return `${rootHash.slice(0, 16)}.patch`;
+}
+
 /** `.NAME.ROOTHASH.patch`: what was begun for another image is of no use to this one, and is removed. */
 function openPartial(output: string, rootHash: string): ResumableFile {
-  const suffix = `${rootHash.slice(0, 16)}.patch`;
+  const suffix = partialSuffix(rootHash);
   const [folder, prefix] = [dirname(output), `.${basename(output)}.`];
   if (existsSync(folder)) {
     for (const name of readdirSync(folder)) {

@@ -12,6 +12,7 @@ import { keysOfImage, keysOfSource, type ContentKeys } from './content-keys.js';
 import { divideCost, type DownloadCost } from './download-cost.js';
 import { readImageTree } from './image-tree.js';
 import { DigestShelf } from './page-shelf.js';
+import { sizeOfPublishedPatch } from './published-patch.js';
 import { describeSide, isImage } from './side-kind.js';
 
 export type DiffOptions = Omit<OpenOptions, 'pages'>;
@@ -40,11 +41,15 @@ export interface DiffReport {
   /** Adaptive fetch of the second image by a host that has the first; absent unless both are images. */
   readonly fetch?: {
     readonly total: number;
-    /** Of that: for changed and added files; files that are as they were but lie elsewhere; metadata and hash tree. */
+    /** Of that: for changed and added files; files that are as they were but lie elsewhere; metadata. */
     readonly changed: number;
     readonly relocated: number;
     readonly metadata: number;
+    /** Not in the total: frames of the hash area, which `pull` computes where it has the image's libzstd. */
+    readonly computed: number;
     readonly fileSize: number;
+    /** Bytes of the patch between the two that lies beside the second, see published-patch.ts; absent without one. */
+    readonly patch?: number;
   };
   /** Bytes read from the two images to find out. */
   readonly cost: { readonly requests: number; readonly bytes: number };
@@ -70,7 +75,7 @@ export async function diffTrees(before: string, after: string, options: DiffOpti
   const sides: Side[] = [];
   try {
     for (const location of [before, after]) sides.push(await openSide(location, shelf, options));
-    return await compareSides(sides[0]!, sides[1]!, options);
+    return await compareSides(sides[0]!, sides[1]!, after, options);
   } finally {
     for (const side of sides) await side.close();
   }
@@ -92,13 +97,15 @@ async function openSide(location: string, shelf: DigestShelf, options: DiffOptio
   }
 }
 
-async function compareSides(before: Side, after: Side, options: DiffOptions): Promise<DiffReport> {
+/** @param location of `after`, as it was given */
+async function compareSides(before: Side, after: Side, location: string, options: DiffOptions): Promise<DiffReport> {
   if (before.image === undefined || after.image === undefined) for (const { root } of [before, after]) dropLostAndFound(root);
   const tables = before.image === undefined || after.image === undefined ? undefined
     : { old: await ChunkTable.read(before.image, options), now: await ChunkTable.read(after.image, options) };
   const changes = await compareTrees(before.root, after.root, contentsOf(before, after, tables, options));
-  const cost = tables === undefined ? undefined : costOf(after.root, tables, changes);
-  return describe(before, after, changes, cost);
+  if (tables === undefined) return describe(before, after, changes);
+  const cost = costOf(after.root, tables, changes, after.image!.manifest.verity.hashOffset);
+  return describe(before, after, changes, cost, await sizeOfPublishedPatch(location, before.image!.manifest.verity.rootHash, options));
 }
 
 /** Made by mkfs, not by anybody's tree. */
@@ -144,17 +151,20 @@ function inSamePlace(before: Content, after: Content, { old, now }: Tables): boo
   });
 }
 
-interface Cost extends DownloadCost { readonly changed: number; readonly relocated: number }
+interface Cost extends DownloadCost { readonly changed: number; readonly relocated: number; readonly computed: number }
 
-function costOf(root: DirectoryNode, { old, now }: Tables, changes: readonly TreeChange[]): Cost {
+function costOf(root: DirectoryNode, { old, now }: Tables, changes: readonly TreeChange[], hashOffset: number): Cost {
   const changed = new Set(changes.filter(({ change, fields }) => change === 'added' || fields.includes('content') || fields.includes('kind')).map(({ node }) => node));
   const had = old.firstByKey();
-  const cost = divideCost(root, now, (file) => changed.has(file), (number) => !had.has(now.key(number)));
+  const isComputed = (number: number): boolean => number * now.chunkSize >= hashOffset;
+  const cost = divideCost(root, now, (file) => changed.has(file), (number) => !isComputed(number) && !had.has(now.key(number)));
+  let computed = 0;
+  for (let number = Math.ceil(hashOffset / now.chunkSize); number < now.count; number++) computed += now.frameSize(number);
   const forChanged = [...cost.files].reduce((sum, [file, bytes]) => sum + (changed.has(file) ? bytes : 0), 0);
-  return { ...cost, changed: forChanged, relocated: cost.total - cost.metadata - forChanged };
+  return { ...cost, computed, changed: forChanged, relocated: cost.total - cost.metadata - forChanged };
 }
 
-function describe(before: Side, after: Side, changes: readonly TreeChange[], cost: Cost | undefined): DiffReport {
+function describe(before: Side, after: Side, changes: readonly TreeChange[], cost?: Cost, patch?: number): DiffReport {
   const counts: Record<ChangeKind, number> = { added: 0, removed: 0, changed: 0, moved: 0, metadata: 0 };
   for (const { change } of changes) counts[change]++;
   const images = [before.image, after.image].filter((image) => image !== undefined);
@@ -168,7 +178,7 @@ function describe(before: Side, after: Side, changes: readonly TreeChange[], cos
     })),
     counts,
     directories: cost === undefined ? [] : directoryCosts(after.root, cost.files),
-    ...(cost === undefined ? {} : { fetch: { total: cost.total, changed: cost.changed, relocated: cost.relocated, metadata: cost.metadata, fileSize: after.image!.fileSize } }),
+    ...(cost === undefined ? {} : { fetch: { total: cost.total, changed: cost.changed, relocated: cost.relocated, metadata: cost.metadata, computed: cost.computed, fileSize: after.image!.fileSize, ...(patch === undefined ? {} : { patch }) } }),
     cost: { requests: sum(({ statistics }) => statistics.requests), bytes: sum(({ statistics }) => statistics.bytesFetched) },
   };
 }

@@ -1,5 +1,5 @@
 /** `pull`: downloads an image, taking what is on this machine already from older images and from a run that was interrupted. */
-import { existsSync, ftruncateSync } from 'node:fs';
+import { existsSync, ftruncateSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { parseHex } from '../bytes/hex.js';
 import { parseUuid } from '../bytes/uuid.js';
@@ -19,17 +19,20 @@ import { openImage, type OpenOptions } from '../image/open.js';
 import { createPool } from '../image/pack.js';
 import type { FrameRun } from '../store/remote-store.js';
 import { Slots } from '../store/slots.js';
-import { BLOCK_SIZE, formatSize } from '../units.js';
+import { BLOCK_SIZE, formatSize, MiB } from '../units.js';
 import { buildHashArea } from '../verity/hash-tree.js';
 import { LeafStore } from '../verity/leaf-store.js';
 import { ChunkTable } from './chunk-table.js';
 import { DigestShelf } from './page-shelf.js';
+import { isUseless, PublishedPatch } from './published-patch.js';
 import { findKept, planPull, runsOf, sizeOfRuns, type PullPlan } from './pull-plan.js';
 import { ResumableFile } from './resumable-file.js';
 import { Seed } from './seed.js';
 
 /** Requests at a time. */
 const PARALLEL = 4;
+/** Fetching less than this is not worth looking for a patch. */
+const PATCH_WORTH = MiB;
 
 export interface PullOptions extends Omit<OpenOptions, 'cacheBytes' | 'pages'> {
   /** Older images on this machine; an image that `output` already is counts as one. Default none. */
@@ -38,9 +41,11 @@ export interface PullOptions extends Omit<OpenOptions, 'cacheBytes' | 'pages'> {
   readonly maxBytes?: number;
   /** Only plan: nothing is written or fetched beyond head and index; default false. */
   readonly dryRun?: boolean;
+  /** Take a patch from one of the seeds where one lies beside the image and is the smaller way (published-patch.ts); default true. */
+  readonly patches?: boolean;
   /** Threads of the final check, default the processors of this machine. */
   readonly jobs?: number;
-  /** Called once, before anything is written. */
+  /** Called before anything is written; a second time when a patch was of no use and chunks are fetched after all. */
   readonly onPlan?: (cost: PullCost) => void;
   readonly onProgress?: (stage: 'copy' | 'fetch' | 'check', done: number, total: number) => void;
 }
@@ -61,6 +66,8 @@ export interface PullCost {
   readonly made: number;
   /** Seeds that cannot help: their frames are those of another compressor. */
   readonly foreignSeeds: readonly string[];
+  /** The patch that is fetched instead of chunks: where it lies, its bytes, the seed that it starts from, and what the chunks would cost. */
+  readonly patch?: { readonly location: string; readonly size: number; readonly from: string; readonly instead: number };
 }
 
 export interface PullReport {
@@ -93,7 +100,7 @@ export async function pullImage(location: string, output: string, options: PullO
     const former = await openFormer(output, shelf, options);
     if (former !== undefined) seeds.push(former);
     await using image = await openImage(location, { ...options, pages: shelf });
-    return await new Pull(image, await ChunkTable.read(image, options), seeds, output, options).run();
+    return await new Pull(location, image, await ChunkTable.read(image, options), seeds, output, options).run();
   } finally {
     for (const seed of seeds) await seed.close();
   }
@@ -117,7 +124,7 @@ class Pull {
   /** Still allowed to be fetched. */
   private allowance: number;
 
-  constructor(private readonly image: Image, private readonly table: ChunkTable, private readonly seeds: readonly Seed[], private readonly output: string, private readonly options: PullOptions) {
+  constructor(private readonly location: string, private readonly image: Image, private readonly table: ChunkTable, private readonly seeds: readonly Seed[], private readonly output: string, private readonly options: PullOptions) {
     const { index, verity } = image.manifest;
     this.decoder = new ChunkDecoder(openCodec(), index.chunkSize, parseHex(verity.salt, 'manifest.verity.salt'));
     this.usable = seeds.filter((seed) => seed.hasFramesOf(image.manifest));
@@ -127,13 +134,39 @@ class Pull {
   async run(): Promise<PullReport> {
     const { image, options } = this;
     const plan = planPull(this.table, this.usable, this.findKept(), this.canMake());
-    this.cost = this.costOf(plan);
-    options.onPlan?.(this.cost);
-    this.spend(this.cost.fetch);
-    if (options.dryRun !== true) await this.write(plan);
+    const chunks = this.costOf(plan);
+    const patch = options.patches === false || chunks.fetch < PATCH_WORTH ? undefined : await PublishedPatch.find(this.location, image, this.seeds, this.output, options);
+    try {
+      const missing = patch === undefined ? Infinity : patch.size - patch.kept;
+      const usesPatch = patch !== undefined && missing < chunks.fetch && (this.announce(withPatch(chunks, patch)), options.dryRun === true || await this.applied(patch));
+      if (!usesPatch) this.announce(chunks);
+      if (!usesPatch && options.dryRun !== true) await this.write(plan);
+    } finally {
+      await patch?.close();
+    }
     return {
-      output: this.output, manifest: image.manifest, signedBy: image.trust.signedBy, cost: this.cost, fetched: image.statistics.bytesFetched, complete: options.dryRun !== true,
+      output: this.output, manifest: image.manifest, signedBy: image.trust.signedBy, cost: this.cost!, fetched: image.statistics.bytesFetched + (patch?.bytesFetched ?? 0),
+      complete: options.dryRun !== true,
     };
+  }
+
+  private announce(cost: PullCost): void {
+    this.cost = cost;
+    this.options.onPlan?.(cost);
+    this.spend(cost.fetch);
+  }
+
+  /** @returns whether the patch has made the image; if not, it never will */
+  private async applied(patch: PublishedPatch): Promise<boolean> {
+    const { trust, signal, onProgress } = this.options;
+    try {
+      await patch.apply({ trust, signal, onProgress });
+      rmSync(ResumableFile.temporaryPathOf(this.output), { force: true }); // what chunks of it were here
+      return true;
+    } catch (error) {
+      if (isUseless(error)) return false;
+      throw this.resumable(error);
+    }
   }
 
   /** @returns whether a frame is in its place already */
@@ -320,9 +353,18 @@ class Pull {
     }
   }
 
+  /** Says so where running again helps. */
   private resumable(error: unknown): unknown {
     if (!hasCode(error, 'SOURCE_UNREACHABLE', 'TIMEOUT', 'HTTP_STATUS', 'NO_SPACE')) return error;
     const { code, message, detail, cause } = error;
     return new ThawfsError(code, message, { detail, cause, suggestion: 'Run the same command again: what has been fetched is kept, and it goes on from there.' });
   }
+}
+
+/** The cost when a patch is fetched instead of chunks. */
+function withPatch(chunks: PullCost, { location, size, from, kept, requests, bytesFetched }: PublishedPatch): PullCost {
+  return {
+    ...chunks, fetch: size - kept, requests, opened: chunks.opened + bytesFetched, seeded: 0, kept: 0, repeated: 0, made: 0,
+    patch: { location, size, from, instead: chunks.fetch },
+  };
 }

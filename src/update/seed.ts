@@ -31,6 +31,11 @@ export class Seed {
     return this.image.location;
   }
 
+  /** Lowercase hex. */
+  get rootHash(): string {
+    return this.image.manifest.verity.rootHash;
+  }
+
   /**
    * Whether its frames are those that the other image has for the same chunks: one compressor gives one frame. Of another one a
    * frame would decode just as well, but the file would not be the one that was published.

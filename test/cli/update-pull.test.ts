@@ -1,8 +1,10 @@
 /** `thawfs pull` as users run it: killed anywhere, run again; in the end the file is what was published. */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { DiffReport } from '../../src/update/diff.js';
+import type { MakePatchReport } from '../../src/update/make-patch.js';
 import type { PullReport } from '../../src/update/pull.js';
-import { Cli, finished, type FailureJson } from '../helpers/cli.js';
+import { Cli, finished, type CliResult, type FailureJson } from '../helpers/cli.js';
 import { noise } from '../helpers/make-tree.js';
 import { until } from '../helpers/mounted.js';
 import { withRangeServer, type Interference } from '../helpers/range-server.js';
@@ -41,6 +43,21 @@ describe('pull', () => {
     expect(existsSync(cli.path('none.img.zst'))).toBe(false);
   });
 
+  test('a patch that diff --publish has put beside the image is found, and left alone with --no-patch', async () => {
+    mkdirSync(cli.path('moved'));
+    for (let i = 0; i < 10; i++) writeFileSync(cli.path(`moved/${i}`), Buffer.concat([noise(1000, 77), noise(200_000, i + 1)]));
+    await cli.json(['build', 'moved', '-o', 'moved.img.zst', '--key', 'ci.pem', '--name', 'app', '--sequence', '2']);
+    const { patch, size } = await cli.json<MakePatchReport>(['diff', 'old.img.zst', 'moved.img.zst', '--publish', ...trust]);
+    expect(patch).toMatch(/^moved\.img\.zst\.from-[0-9a-f]{16}\.thawpatch$/);
+    const { stderr } = await cli.run(['pull', 'moved.img.zst', '-o', 'by-patch.img.zst', '--seed', 'old.img.zst', ...trust]);
+    expect(stderr).toMatch(/^to fetch: .* a patch of .* from old\.img\.zst, instead of /);
+    expect(readFileSync(cli.path('by-patch.img.zst')).equals(readFileSync(cli.path('moved.img.zst')))).toBe(true);
+    const without = await cli.json<PullReport>(['pull', 'moved.img.zst', '-o', 'no.img.zst', '--seed', 'old.img.zst', '--no-patch', '--dry-run', ...trust]);
+    expect([without.cost.patch, without.cost.fetch > 5 * size]).toEqual([undefined, true]);
+    const { fetch } = await cli.json<DiffReport>(['diff', 'old.img.zst', 'moved.img.zst', '--stat', ...trust], 1);
+    expect(fetch).toMatchObject({ patch: size, total: without.cost.fetch });
+  });
+
   test('killed with SIGKILL again and again: goes on, what was written is not fetched again', async () => {
     const published = readFileSync(cli.path('new.img.zst'));
     const partial = cli.path('.killed.img.zst.pull');
@@ -53,7 +70,10 @@ describe('pull', () => {
         drip.start(bytes);
         const child = cli.start(args());
         const ended = finished(child);
-        await until(() => drip.allowance === 0, 'the child has got its bytes');
+        let early: CliResult | undefined;
+        void ended.then((result) => { early = result; });
+        await until(() => drip.allowance === 0 || early !== undefined, 'the child has got its bytes');
+        expect(early).toBeUndefined();
         // The first request of the third child is whole by then: 4 MiB, written as soon as they are checked.
         if (bytes > 4_300_000) await until(() => written() > 4_000_000, 'they are written');
         child.kill('SIGKILL');
