@@ -47,6 +47,7 @@ export default class Status extends BaseCommand {
 function text(mount: MountStatus): string {
   const number = (name: string): number => typeof mount[name] === 'number' ? mount[name] : 0;
   const completion = mount['completion'] as { readonly state: string; readonly done: number; readonly total: number; readonly reason?: string } | undefined;
+  const populated = mount['populated'] as { readonly state: string; readonly files: number; readonly bytes: number } | undefined;
   const local = mount.state === 'local';
   return fields([
     ['directory', mount.target], ['back-end', mount.backend],
@@ -55,6 +56,7 @@ function text(mount: MountStatus): string {
     ['fetched', local ? undefined : `${formatSize(number('bytesFetched'))} in ${number('requests')} requests`],
     ['read', local ? undefined : `${number('diskHits')} chunks from disk, ${number('fetched')} from the origin`],
     ['repaired', number('corruptLocal') + number('refetched') === 0 ? undefined : `${number('corruptLocal')} chunks damaged on disk, ${number('refetched')} on the way`],
+    ['populated', populated === undefined ? undefined : `${populated.files} files, ${formatSize(populated.bytes)} (${populated.state})`],
     ['servers replaced', number('replaced') === 0 ? undefined : number('replaced')],
   ]);
 }

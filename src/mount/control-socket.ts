@@ -4,7 +4,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { hasCode, ThawfsError } from '../errors.js';
 import { recordOf, type ErrorRecord, type Question, type ServerQuestion } from './messages.js';
-import type { ServedImage } from './file-status.js';
+import type { ServedImage } from './local-view.js';
 import type { MountPlan } from './plan.js';
 import { socketPath } from './runtime-folder.js';
 
@@ -23,6 +23,8 @@ export interface Supervised {
   detached(): void;
   /** Mounts the file system once more. */
   place(target: string): Promise<void>;
+  /** Copies files up through an overlay of it, of which a mount is at `view`. */
+  populate(view: string, image: ServedImage): Promise<void>;
 }
 
 export class ControlSocket {
@@ -68,6 +70,7 @@ export class ControlSocket {
         this.supervised.detached();
         return undefined;
       case 'place': return this.supervised.place(question.target);
+      case 'populate': return this.supervised.populate(question.target, this.image());
     }
   }
 
@@ -100,6 +103,6 @@ function parse(line: string): Question {
   }
   const { command, target } = question;
   if (command === 'status' || command === 'image' || command === 'fill' || command === 'detached') return { command };
-  if (command === 'place' && typeof target === 'string' && target.startsWith('/')) return { command, target };
+  if ((command === 'place' || command === 'populate') && typeof target === 'string' && target.startsWith('/')) return { command, target };
   throw new ThawfsError('BAD_ARGUMENT', 'control socket: not a question');
 }

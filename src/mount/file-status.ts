@@ -1,9 +1,8 @@
 /** Status of a mount file by file: what is here, and which files the last faults were about. Looks at the cache itself; servers are only asked what they are. */
 import { fromErrno } from '../errors.js';
-import { LazyImage } from '../image/lazy-image.js';
 import { localFiles, type LocalFile, type LocalImage } from '../image/local-files.js';
-import { DiskStore } from '../store/disk-store.js';
 import { openRaw } from './content.js';
+import { LocalView, type ServedImage } from './local-view.js';
 import { rawCopyUnder } from './mount-table.js';
 import { findOwnMount } from './own-mount.js';
 import { ask, defaultRuntimeFolder } from './runtime-folder.js';
@@ -29,11 +28,6 @@ export interface LayerFiles {
   readonly faults: readonly FaultCause[];
 }
 
-/** What a supervisor answers to the question `image`. */
-export interface ServedImage { readonly head: string; readonly locations: readonly string[]; readonly cache: string }
-
-const MEMORY_SIZE = 8 * 1024 ** 2;
-
 /**
  * @param directory where images are mounted
  * @returns the layers, the topmost first as far as they have servers
@@ -47,19 +41,12 @@ export async function fileStatus(directory: string, runtimeFolder = defaultRunti
 }
 
 async function servedFiles(mount: LiveMount): Promise<LayerFiles> {
-  const { head, locations, cache } = await ask(mount.socket, { command: 'image' }) as ServedImage;
-  const image = await LazyImage.open({ head: Buffer.from(head, 'base64'), locations, cache: new DiskStore(cache), memorySize: MEMORY_SIZE, readTimeout: 0, offline: true });
-  const seen = new Map<number, boolean>();
-  const isLocal = (chunk: number): boolean => {
-    const answer = seen.get(chunk) ?? image.isLocal(chunk);
-    seen.set(chunk, answer);
-    return answer;
-  };
-  const files = [...localFiles({ bytes: image, chunkSize: image.chunkSize, isLocal })];
+  const view = await LocalView.open(await ask(mount.socket, { command: 'image' }) as ServedImage);
+  const files = [...view.files()];
   const faults = ((mount['faults'] ?? []) as readonly Fault[]).map((fault) => ({
     ...fault, files: files.filter(({ chunks }) => chunks?.some((chunk) => fault.chunks.includes(chunk))).map(({ path }) => path),
   }));
-  return { rootHash: image.manifest.verity.rootHash, files, faults };
+  return { rootHash: view.rootHash, files, faults };
 }
 
 function openRawImage(path: string): Pick<LocalImage, 'bytes'> {

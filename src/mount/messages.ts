@@ -3,12 +3,15 @@
  *
  *     front (the command)  <->  supervisor (holds the FUSE descriptor)  <->  server, standby server
  *                                           |
- *                                     attacher (kernel calls that may block)
+ *                                     attacher (kernel calls that may block), populator (copies files up)
  */
 import { errorCodes, ThawfsError, type ErrorCode, type ErrorDetail } from '../errors.js';
 import type { LoopPair } from './block.js';
 import type { OverlayOptions } from './overlay.js';
+import type { PopulateStatus } from './copy-up.js';
+import type { ServedImage } from './local-view.js';
 import type { MountPlan } from './plan.js';
+import type { Scratch } from './scratch.js';
 
 export type FrontMessage =
   | { readonly type: 'mount'; readonly plan: MountPlan }
@@ -33,6 +36,8 @@ export type FromServer =
   | { readonly type: 'unmounted' }
   /** The raw image lies in this file now. */
   | { readonly type: 'complete'; readonly path: string }
+  /** Chunks were fetched since the last time. */
+  | { readonly type: 'arrived' }
   | { readonly type: 'answer'; readonly id: number; readonly value?: unknown; readonly error?: ErrorRecord };
 
 /** What is passed on to the server. */
@@ -49,7 +54,9 @@ export type Question =
   /** The mount has left the tree; who has files open still needs it. */
   | { readonly command: 'detached' }
   /** Mount the file system a second time, on this absolute path. */
-  | { readonly command: 'place'; readonly target: string };
+  | { readonly command: 'place'; readonly target: string }
+  /** An overlay of the file system is mounted on this absolute path: copy files up through it. */
+  | { readonly command: 'populate'; readonly target: string };
 
 export type ToAttacher =
   | { readonly type: 'attach'; readonly target: string; readonly label: string; readonly readAhead: number }
@@ -58,6 +65,20 @@ export type ToAttacher =
   | { readonly type: 'overlay'; readonly target: string; readonly options: OverlayOptions }
   | { readonly type: 'hand-over'; readonly devices: LoopPair; readonly path: string; readonly readAhead: number };
 export type FromAttacher = { readonly type: 'done'; readonly devices?: LoopPair } | { readonly type: 'failed'; readonly error: ErrorRecord };
+
+export interface PopulateOrder {
+  /** Where the overlay is mounted now, a byte string. */
+  readonly view: string;
+  /** Where people see it. */
+  readonly directory: string;
+  readonly scratch: Scratch;
+  readonly image: ServedImage;
+}
+export type ToPopulator = { readonly type: 'populate'; readonly order: PopulateOrder } | { readonly type: 'arrived' | 'end' };
+export type FromPopulator =
+  | { readonly type: 'ready' }
+  | { readonly type: 'failed'; readonly error: ErrorRecord }
+  | { readonly type: 'progress'; readonly status: PopulateStatus };
 
 /** A {@link ThawfsError} as JSON. */
 export interface ErrorRecord {

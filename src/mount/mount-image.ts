@@ -21,10 +21,12 @@ import { optionOf } from './mount-table.js';
 import type { OverlayOptions } from './overlay.js';
 import { findOwnMount, type OwnMount } from './own-mount.js';
 import type { Backend, MountPlan } from './plan.js';
-import { defaultRuntimeFolder } from './runtime-folder.js';
+import { ask, defaultRuntimeFolder, socketPath } from './runtime-folder.js';
+import { isScratch, removeStaleScratch, scratchOf } from './scratch.js';
 import { layersOf, placeAgain, Staging, type LayerName } from './stack.js';
 import { settle, startMount } from './start-mount.js';
 import { markDetached } from './status.js';
+import { takeOut } from './take-out.js';
 import { untilGone } from './unmount.js';
 
 export interface MountOptions {
@@ -53,6 +55,8 @@ export interface MountOptions {
   readonly upper?: string;
   /** Of the overlay: an empty directory on the same file system as `upper`; default `UPPER.work`. */
   readonly work?: string;
+  /** Copy files that are whole on this machine out of the image, so that reading them needs no server; default false. Needs Linux 5.12. */
+  readonly populate?: boolean;
   /** Take the place of the mount of ours that is on the directory, in one step; its open files stay as they are. Needs Linux 6.5. */
   readonly replace?: boolean;
   /** Print every FUSE request. */
@@ -105,7 +109,7 @@ const GRACE = 2000;
 export async function mountImages(images: readonly string[], directory: string, options: MountOptions): Promise<MountReport> {
   const [first] = images;
   if (first === undefined) throw new ThawfsError('BAD_ARGUMENT', 'mount: no image', { suggestion: 'Name an image.' });
-  if (needsMountProgram() && (images.length > 1 || options.upper !== undefined || options.replace === true || options.backend === 'block')) {
+  if (needsMountProgram() && (images.length > 1 || options.upper !== undefined || options.populate === true || options.replace === true || options.backend === 'block')) {
     throw new ThawfsError('NOT_PERMITTED', 'mount: ordinary users mount one image, read-only', { suggestion: 'Run as root, or in a user namespace: unshare -Urm thawfs mount … (thawfs run does that for one image).' });
   }
   if (options.replace === true) return mountStack(images, directory, options, await findOwnMount(directory, options.runtimeFolder ?? defaultRuntimeFolder()));
@@ -180,7 +184,7 @@ function moveInto(place: ByteString, target: ByteString, old: number): void {
 function upperOf({ upper, work }: MountOptions, old: OwnMount | undefined): { readonly upper: ByteString; readonly work?: ByteString } | undefined {
   if (upper !== undefined) return { upper: absoluteBytes(upper), ...(work === undefined ? {} : { work: absoluteBytes(work) }) };
   const [was, wasWork] = ['upperdir', 'workdir'].map((name) => old === undefined ? undefined : optionOf(old.entry, name));
-  return was === undefined || wasWork === undefined ? undefined : { upper: was, work: wasWork };
+  return was === undefined || wasWork === undefined || isScratch(was) ? undefined : { upper: was, work: wasWork };
 }
 
 function isSameFolder(path: ByteString, other: ByteString | undefined): boolean {
@@ -222,19 +226,46 @@ async function mountLayer(location: string, placeOf: (layer: LayerName) => ByteS
     return { backend, report: { name, rootHash } };
   }
   const id = `${name.replace(/[^A-Za-z0-9]+/g, '-').slice(0, 40)}-${randomBytes(4).toString('hex')}`;
+  const place = placeOf({ rootHash, id });
+  const runtimeFolder = options.runtimeFolder ?? defaultRuntimeFolder();
+  const populating = options.populate === true ? new Staging(runtimeFolder) : undefined;
   const plan: MountPlan = {
-    id, backend, target: placeOf({ rootHash, id }), directory, squash: backend === 'tree' && !isMachineRoot(), foreground, trace, watchdog: WATCHDOG,
-    runtimeFolder: options.runtimeFolder ?? defaultRuntimeFolder(),
+    id, backend, target: populating?.add({ rootHash, id }) ?? place, directory, populate: populating !== undefined, squash: backend === 'tree' && !isMachineRoot(), foreground, trace, watchdog: WATCHDOG,
+    runtimeFolder,
     content: {
       kind: 'image', locations, head: Buffer.from(bytes).toString('base64'), cache, cacheSize: options.cacheSize ?? DEFAULT_DISK_BUDGET,
       offline, readTimeout: options.readTimeout ?? READ_TIMEOUT, fill: options.fill ?? true, fillRate: options.fillRate ?? 0, handover,
     },
   };
-  const supervisor = await startMount(plan, signal);
-  return { backend, supervisor, report: { name, rootHash, id } };
+  try {
+    const supervisor = await startMount(plan, signal);
+    if (populating !== undefined) await placePopulated(plan, place, cache, supervisor);
+    return { backend, supervisor, report: { name, rootHash, id } };
+  } finally {
+    populating?.letGo();
+  }
 }
 
-async function ended(layers: readonly Layer[]): Promise<void> {
+/** Puts an overlay of the image, with an upper directory of ours, where the image belongs; its supervisor sees to it that files are copied up. */
+async function placePopulated({ id, target, runtimeFolder }: MountPlan, place: ByteString, cache: string, supervisor: ChildProcess): Promise<void> {
+  try {
+    await removeStaleScratch(cache, runtimeFolder);
+    const { upper, work } = scratchOf(cache, id);
+    await callAttacher({ type: 'overlay', target: place, options: { lowers: [target], unprivileged: !isMachineRoot(), upper: fromText(upper), work: fromText(work), readOnly: true } });
+    try {
+      await ask(socketPath({ runtimeFolder, id }), { command: 'populate', target: place });
+    } catch (error) {
+      takeOut(place, true);
+      throw error;
+    }
+  } catch (error) {
+    supervisor.disconnect();
+    await ended([{ supervisor }]);
+    throw error;
+  }
+}
+
+async function ended(layers: readonly Pick<Layer, 'supervisor'>[]): Promise<void> {
   await Promise.all(layers.map(async ({ supervisor }) => {
     if (supervisor?.exitCode === null) await new Promise<void>((end) => supervisor.once('exit', () => { end(); }));
   }));

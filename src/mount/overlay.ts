@@ -2,13 +2,18 @@
  * A writable or stacked view: overlayfs over one or more lazy images. Its layers need no place in the tree once it is
  * mounted: overlayfs holds them, and with its end they end.
  */
-import { closeSync, mkdirSync } from 'node:fs';
+import { chmodSync, chownSync, closeSync, mkdirSync, statSync } from 'node:fs';
 import type { ByteString } from '../bytes/byte-string.js';
 import { toBytes } from '../bytes/byte-string.js';
 import { fromErrno, hasCode } from '../errors.js';
+import { cPath } from '../sys/c-path.js';
+import { setModificationTime } from '../sys/inode.js';
 import { createMount, flush, mountAttributes, placeMount, replaceMount, setReadOnly } from '../sys/mount.js';
+import { getXattr, listXattrs, setXattr } from '../sys/xattr.js';
 import { busyError } from './holders.js';
 import { OVERLAY_SOURCE } from './mount-table.js';
+
+const BILLION = 1_000_000_000n;
 
 export interface OverlayOptions {
   /** Paths of mounted images, the topmost first. */
@@ -17,6 +22,8 @@ export interface OverlayOptions {
   readonly upper?: ByteString;
   /** On the same file system as `upper`, and empty; default `UPPER.work`. */
   readonly work?: ByteString;
+  /** Nobody writes through this mount, in spite of an upper directory, and it looks like the topmost lower one: an overlay's root has the attributes of the upper directory. */
+  readonly readOnly?: boolean;
   /** Without the rights of the machine's root: overlayfs keeps its notes in user.* attributes. */
   readonly unprivileged: boolean;
   /** Takes the place of what is mounted on the target. */
@@ -65,10 +72,11 @@ function takeOverUpper(target: ByteString, options: OverlayOptions): number {
   }
 }
 
-function createOverlay({ lowers, upper, work, unprivileged }: OverlayOptions): number {
+function createOverlay({ lowers, upper, work, readOnly = upper === undefined, unprivileged }: OverlayOptions): number {
   const workFolder = upper === undefined ? undefined : work ?? `${upper}.work`;
   try {
     for (const folder of [upper, workFolder]) if (folder !== undefined) mkdirSync(toBytes(folder), { recursive: true });
+    if (readOnly && upper !== undefined) copyAttributes(lowers[0]!, upper);
   } catch (error) {
     throw fromErrno(error, 'preparing the upper directory');
   }
@@ -79,6 +87,16 @@ function createOverlay({ lowers, upper, work, unprivileged }: OverlayOptions): n
       // An upper directory must fit other images too, and change hands while its last owner is still in use: no notes of what lay below.
       ...(upper === undefined || workFolder === undefined ? [] : [['upperdir', upper], ['workdir', workFolder], ['index', 'off'], ['metacopy', 'off']] as const),
     ],
-    attributes: upper === undefined ? mountAttributes.readOnly : 0,
+    attributes: readOnly ? mountAttributes.readOnly : 0,
   });
+}
+
+function copyAttributes(from: ByteString, to: ByteString): void {
+  const [source, target] = [toBytes(from), toBytes(to)];
+  const { mode, uid, gid, mtimeNs } = statSync(source, { bigint: true });
+  chownSync(target, Number(uid), Number(gid));
+  chmodSync(target, Number(mode) & 0o7777);
+  for (const name of listXattrs(cPath(from))) setXattr(cPath(to), name, getXattr(cPath(from), name) ?? new Uint8Array());
+  const nanoseconds = ((mtimeNs % BILLION) + BILLION) % BILLION; // of times before 1970 too
+  setModificationTime(cPath(to), Number((mtimeNs - nanoseconds) / BILLION), Number(nanoseconds));
 }

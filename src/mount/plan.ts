@@ -45,6 +45,8 @@ export interface MountPlan {
   readonly runtimeFolder: string;
   /** Milliseconds without an answer after which a server is taken for hung and replaced. */
   readonly watchdog: number;
+  /** Tell the supervisor when something was fetched: files are copied up as they become whole. */
+  readonly populate?: boolean;
   /** Print every FUSE request to standard error. */
   readonly trace: boolean;
   /** The mount ends with the process that asked for it, whose standard error gets the servers' messages. */

@@ -12,6 +12,7 @@ export interface ServerEvents {
   /** The file system is gone; the server exits. */
   unmounted(): void;
   complete(path: string): void;
+  arrived(): void;
   /** All its threads have let go of the device. */
   exited(server: ServerProcess): void;
 }
@@ -94,6 +95,9 @@ export class ServerProcess {
         break;
       case 'complete':
         this.events.complete(message.path);
+        break;
+      case 'arrived':
+        this.events.arrived();
         break;
       case 'answer': {
         const question = this.questions.get(message.id);

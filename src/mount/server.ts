@@ -20,16 +20,27 @@ const STUCK_AFTER = 4000;
 /** Reads that waited for the origin, remembered for `status`. */
 const FAULTS_KEPT = 16;
 
+/** Milliseconds between two looks for what was fetched, where somebody wants to know. */
+const ARRIVALS_INTERVAL = 250;
+
+/** Whom a server tells things without being asked. */
+export interface ServerListener {
+  /** Once: the raw image lies in this file. */
+  complete(path: string): void;
+  /** Chunks were fetched; only where the plan says `populate`. */
+  arrived(): void;
+}
+
 export class Server {
   private lastLook = { handled: -1, since: 0 };
 
   private constructor(
-    private readonly plan: MountPlan, private readonly announce: (path: string) => void, private readonly content: Content, private readonly deferred: DeferredRequests,
+    private readonly plan: MountPlan, private readonly listener: ServerListener, private readonly content: Content, private readonly deferred: DeferredRequests,
     private readonly gate: SessionGate, private readonly counters: readonly Float64Array[], private readonly faults: readonly Fault[], readonly ended: Promise<void>,
   ) {}
 
-  /** Loads everything and starts the session thread, which waits for {@link serve}. @param announce told once where the raw image lies */
-  static async load(plan: MountPlan, announce: (path: string) => void): Promise<Server> {
+  /** Loads everything and starts the session thread, which waits for {@link serve}. */
+  static async load(plan: MountPlan, listener: ServerListener): Promise<Server> {
     const counters = [0, 1].map(() => new Float64Array(new SharedArrayBuffer(8 * STATISTICS_SIZE)));
     const content = await openContent(plan, counters[0]!);
     const faults: Fault[] = [];
@@ -54,20 +65,30 @@ export class Server {
         else deferred.interrupt(message.unique);
       });
     });
-    return new Server(plan, announce, content, deferred, gate, counters, faults, ended);
+    return new Server(plan, listener, content, deferred, gate, counters, faults, ended);
   }
 
   /** @param successor whether another server served before: then what it left unanswered is asked for again */
   serve(successor: boolean): void {
     if (successor) requestResend(FUSE_DESCRIPTOR);
     this.gate.open();
+    if (this.plan.populate === true) this.reportArrivals();
     if (this.plan.content.kind === 'image' && this.plan.content.fill) this.complete().catch((error: unknown) => { console.error('filling:', error); });
+  }
+
+  private reportArrivals(): void {
+    let last = 0;
+    setInterval(() => {
+      const { fetched } = addStatistics(this.counters);
+      if (fetched !== last) this.listener.arrived();
+      last = fetched;
+    }, ARRIVALS_INTERVAL).unref();
   }
 
   /** Fetches the rest, and announces the raw image when there is one. */
   private async complete(): Promise<void> {
     const path = await this.content.completion?.run();
-    if (path !== undefined) this.announce(path);
+    if (path !== undefined) this.listener.complete(path);
   }
 
   /** Whether the session thread has been busy with one request for too long. @param now milliseconds of a steady clock */

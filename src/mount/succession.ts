@@ -23,6 +23,8 @@ export interface SuccessionEvents {
   unmounted(): void;
   /** Everything is local, and the raw image lies in this file. */
   complete(path: string): void;
+  /** Chunks were fetched. */
+  arrived(): void;
   /** No server can be started; readers must get errors instead of waiting for ever. */
   gaveUp(error: ThawfsError): void;
 }
@@ -97,6 +99,10 @@ export class Succession implements ServerEvents {
 
   complete(path: string): void {
     if (!this.over) this.events.complete(path);
+  }
+
+  arrived(): void {
+    if (!this.over) this.events.arrived();
   }
 
   exited(server: ServerProcess): void {

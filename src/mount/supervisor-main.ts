@@ -7,6 +7,8 @@ import { KiB, MiB } from '../units.js';
 import { callAttacher } from './attacher.js';
 import { ControlSocket } from './control-socket.js';
 import { FuseMount } from './fuse-mount.js';
+import { Populator } from './populator.js';
+import { scratchOf } from './scratch.js';
 import { logPath } from './runtime-folder.js';
 import type { LoopPair } from './block.js';
 import { recordOf, type FrontMessage, type SupervisorReply } from './messages.js';
@@ -21,6 +23,8 @@ async function supervise(plan: MountPlan): Promise<void> {
   let attaching: Promise<LoopPair | undefined> = Promise.resolve(undefined);
   let leaving = false;
   let placed = false;
+  let handedOver = false;
+  let populator: Populator | undefined;
   /** The device first: whoever waits for an answer then gets an error, and can end. */
   const leave = async (status: number): Promise<void> => {
     if (leaving) return;
@@ -29,6 +33,7 @@ async function supervise(plan: MountPlan): Promise<void> {
     if (!placed) fuse.withdraw();
     await succession.end();
     await attaching.catch(() => undefined);
+    if (!handedOver) await populator?.end();
     control.close();
     // Nothing to tell after a proper end; after any other the log is what is left to look at.
     if (status === 0) rmSync(logPath(plan), { force: true });
@@ -38,7 +43,12 @@ async function supervise(plan: MountPlan): Promise<void> {
   const handOver = async (path: string): Promise<void> => {
     const devices = await attaching.catch(() => undefined);
     if (devices === undefined || leaving) return;
-    await callAttacher({ type: 'hand-over', devices, path, readAhead: MiB }).catch((error: unknown) => { console.error('handing over failed, serving on:', error); });
+    try {
+      await callAttacher({ type: 'hand-over', devices, path, readAhead: MiB });
+      handedOver = true; // What was copied up stays in use.
+    } catch (error) {
+      console.error('handing over failed, serving on:', error);
+    }
   };
   const reply = (message: SupervisorReply, then: () => void): void => {
     if (process.connected) process.send?.(message, undefined, undefined, then);
@@ -47,19 +57,26 @@ async function supervise(plan: MountPlan): Promise<void> {
   const fail = (error: unknown): void => { reply({ type: 'failed', error: recordOf(error) }, () => { void leave(1); }); };
 
   const serving = new Promise<void>((resolve) => { startServing = resolve; });
-  const succession = new Succession(plan, fuse.device, { serving: () => { startServing(); }, unmounted: () => { void leave(0); }, complete: (path) => { void handOver(path); }, gaveUp: fail });
+  const succession = new Succession(plan, fuse.device, { serving: () => { startServing(); }, unmounted: () => { void leave(0); }, complete: (path) => { void handOver(path); }, arrived: () => { populator?.arrived(); }, gaveUp: fail });
   let detached = false;
   const control = new ControlSocket(plan, {
-    facts: () => ({ ...succession.status, ...(detached ? { state: 'detached' } : {}) }),
+    facts: () => ({ ...succession.status, ...(populator === undefined ? {} : { populated: populator.status }), ...(detached ? { state: 'detached' } : {}) }),
     ask: (question) => succession.ask(question),
     detached: () => {
       detached = true;
       succession.stopFilling();
+      void populator?.end();
     },
     place: async (target) => {
       const devices = await attaching;
       if (devices !== undefined) await callAttacher({ type: 'place', device: devices.outer, target });
       else fuse.placeAgain(target);
+      // Whoever mounts it again makes a new view of it.
+      await populator?.end();
+      populator = undefined;
+    },
+    populate: async (view, image) => {
+      populator = await Populator.start({ view, directory: plan.directory, scratch: scratchOf(image.cache, plan.id), image });
     },
   });
   control.listen();

@@ -7,9 +7,13 @@ import koffi from 'koffi';
 
 export type NativeFunction = (...args: unknown[]) => unknown;
 
+export type AsyncNativeFunction = (...args: unknown[]) => Promise<unknown>;
+
 export interface NativeLibrary {
   /** @param declaration a C prototype, for example `int mkdir(const char *path, uint32_t mode)` */
   declare(declaration: string): NativeFunction;
+  /** The same on another thread. Buffers that are passed must stay referenced until then, and errno is lost. */
+  declareAsync(declaration: string): AsyncNativeFunction;
 }
 
 /**
@@ -21,7 +25,15 @@ export function loadLibrary(names: readonly string[]): NativeLibrary | undefined
     try {
       // Deep: Node exports symbols of libraries that it contains (since 22 those of zstd), and they must not take the place of the library's own.
       const library = koffi.load(name, { deep: true });
-      return { declare: (declaration) => library.func(declaration) };
+      return {
+        declare: (declaration) => library.func(declaration),
+        declareAsync: (declaration) => {
+          const native = library.func(declaration);
+          return (...args) => new Promise((resolve, reject) => {
+            native.async(...args, (error: Error | null, result: unknown) => { if (error === null) resolve(result); else reject(error); });
+          });
+        },
+      };
     } catch {
       // Not there under this name: try the next.
     }

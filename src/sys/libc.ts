@@ -1,6 +1,6 @@
 /** The C library, for what node:fs lacks. Absent (macOS, Windows) every function is undefined, and its caller falls back or says so. */
 import { loadLibrary } from './ffi.js';
-import type { NativeFunction } from './ffi.js';
+import type { AsyncNativeFunction, NativeFunction } from './ffi.js';
 
 const libc = loadLibrary(['libc.so.6', 'libc.musl-x86_64.so.1', 'libc.musl-aarch64.so.1']);
 
@@ -13,6 +13,15 @@ export function libcFunction(declaration: string): NativeFunction | undefined {
     return libc?.declare(declaration);
   } catch {
     return undefined; // An older C library without the symbol.
+  }
+}
+
+/** As {@link libcFunction}, for calls that block: they run on a thread of libuv's pool. */
+export function asyncLibcFunction(declaration: string): AsyncNativeFunction | undefined {
+  try {
+    return libc?.declareAsync(declaration);
+  } catch {
+    return undefined;
   }
 }
 

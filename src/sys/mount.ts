@@ -10,10 +10,10 @@ import { AT_FDCWD, libcFunction } from './libc.js';
 import { errno, noLibc } from './system-error.js';
 
 /** Same numbers on every architecture (asm-generic since 5.2). */
-const OPEN_TREE = 428, MOVE_MOUNT = 429, FSOPEN = 430, FSCONFIG = 431, FSMOUNT = 432, FSPICK = 433;
+const OPEN_TREE = 428, MOVE_MOUNT = 429, FSOPEN = 430, FSCONFIG = 431, FSMOUNT = 432, FSPICK = 433, MOUNT_SETATTR = 442;
 const FSOPEN_CLOEXEC = 1, FSMOUNT_CLOEXEC = 1, FSPICK_CLOEXEC = 1, FSPICK_NO_AUTOMOUNT = 4, OPEN_TREE_CLONE = 1, OPEN_TREE_CLOEXEC = 0o2000000;
 const FSCONFIG_SET_FLAG = 0, FSCONFIG_SET_STRING = 1, FSCONFIG_CMD_CREATE = 6, FSCONFIG_CMD_RECONFIGURE = 7;
-const MOVE_MOUNT_F_EMPTY_PATH = 4, MOVE_MOUNT_T_EMPTY_PATH = 0x40, MOVE_MOUNT_BENEATH = 0x200;
+const AT_EMPTY_PATH = 0x1000, MOVE_MOUNT_F_EMPTY_PATH = 4, MOVE_MOUNT_T_EMPTY_PATH = 0x40, MOVE_MOUNT_BENEATH = 0x200;
 /** Names a file without opening it. */
 const O_PATH = 0o10000000;
 
@@ -29,6 +29,7 @@ const moveMount = libcFunction('long syscall(long number, long from, const void 
 const openTree = libcFunction('long syscall(long number, long directory, const void *path, long flags)');
 const fspick = libcFunction('long syscall(long number, long directory, const void *path, long flags)');
 const syncfs = libcFunction('int syncfs(int fd)');
+const mountSetattr = libcFunction('long syscall(long number, long directory, const void *path, long flags, const void *attributes, long size)');
 const umount2 = libcFunction('int umount2(const void *target, int flags)');
 
 export interface FileSystemParameters {
@@ -130,6 +131,19 @@ function replacedMeanwhile(target: ByteString): ThawfsError {
 export function cloneMount(directory: ByteString): number {
   if (openTree === undefined) throw noLibc('open_tree');
   return check(openTree(OPEN_TREE, AT_FDCWD, cPath(directory), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC), `cloning the mount on ${display(directory)}`);
+}
+
+/**
+ * Makes one mount read-only, or writable, whatever other mounts of its file system are. Needs Linux 5.12.
+ *
+ * @param mount a descriptor, as {@link createMount}
+ */
+export function setMountReadOnly(mount: number, readOnly: boolean): void {
+  if (mountSetattr === undefined) throw noLibc('mount_setattr');
+  // struct mount_attr: attr_set, attr_clr, propagation, userns_fd.
+  const attributes = new BigUint64Array(4);
+  attributes[readOnly ? 0 : 1] = BigInt(mountAttributes.readOnly);
+  check(mountSetattr(MOUNT_SETATTR, mount, cPath(''), AT_EMPTY_PATH, attributes, attributes.byteLength), 'changing a mount');
 }
 
 /** Writes out what a file system holds in memory. Failing is left to whoever needs it written. */

@@ -1,0 +1,32 @@
+/** What of a served image is on this machine: looks into the cache by itself, and fetches nothing. */
+import { LazyImage } from '../image/lazy-image.js';
+import { localFiles, type LocalFile } from '../image/local-files.js';
+import { DiskStore } from '../store/disk-store.js';
+import { MiB } from '../units.js';
+
+/** What a supervisor answers to the question `image`. */
+export interface ServedImage { readonly head: string; readonly locations: readonly string[]; readonly cache: string }
+
+const MEMORY_SIZE = 8 * MiB;
+
+export class LocalView {
+  private constructor(private readonly image: LazyImage) {}
+
+  static async open({ head, locations, cache }: ServedImage): Promise<LocalView> {
+    return new LocalView(await LazyImage.open({ head: Buffer.from(head, 'base64'), locations, cache: new DiskStore(cache), memorySize: MEMORY_SIZE, readTimeout: 0, offline: true }));
+  }
+
+  get rootHash(): string { return this.image.manifest.verity.rootHash; }
+
+  /** @returns the files as they are here now. Cost: reads all metadata that is here */
+  files(): Iterable<LocalFile> {
+    const { image } = this;
+    const seen = new Map<number, boolean>();
+    const isLocal = (chunk: number): boolean => {
+      const answer = seen.get(chunk) ?? image.isLocal(chunk);
+      seen.set(chunk, answer);
+      return answer;
+    };
+    return localFiles({ bytes: image, chunkSize: image.chunkSize, isLocal });
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * Entry point of the process that populates one layer. It holds a writable mount of the layer's overlay that nobody else sees, and lets
+ * go of it when the mount has left the tree: with its last user the file system ends then.
+ */
+import { closeSync, rmSync } from 'node:fs';
+import { hasCode } from '../errors.js';
+import { cloneMount, setMountReadOnly } from '../sys/mount.js';
+import { MountWatch } from '../sys/mount-watch.js';
+import { CopyUp } from './copy-up.js';
+import { LocalView } from './local-view.js';
+import { recordOf, type FromPopulator, type PopulateOrder, type ToPopulator } from './messages.js';
+import { isOurs, readMountTable } from './mount-table.js';
+
+/** Milliseconds between two looks at what has arrived: each reads all metadata. As a share of the time that a look takes, at least this many times that. */
+const PAUSE = 200;
+const PAUSE_FACTOR = 4;
+
+const say = (message: FromPopulator): Promise<void> => new Promise((resolve) => { if (process.connected) process.send!(message, () => { resolve(); }); else resolve(); });
+const ended = new AbortController();
+let news = (): void => undefined;
+let untold = true;
+
+/** Waits until something has arrived that no round has seen. */
+async function arrival(): Promise<void> {
+  if (!untold) await new Promise<void>((resolve) => { news = resolve; });
+  untold = false;
+}
+
+async function populate({ view, directory, scratch, image }: PopulateOrder): Promise<void> {
+  const mount = cloneMount(view);
+  const watch = new MountWatch();
+  try {
+    setMountReadOnly(mount, false);
+    await say({ type: 'ready' });
+    untilOut(watch, directory).catch((error: unknown) => { console.error('populating:', error); ended.abort(); });
+    await copyWhatArrives(new CopyUp({ view: `/proc/self/fd/${mount}`, upper: scratch.upper, onProgress: (status) => { void say({ type: 'progress', status }); } }), await LocalView.open(image));
+  } catch (error) {
+    await say({ type: 'failed', error: recordOf(error) });
+    throw error;
+  } finally {
+    if (!ended.signal.aborted) await new Promise((resolve) => { ended.signal.addEventListener('abort', resolve, { once: true }); });
+    closeSync(mount);
+    rmSync(scratch.folder, { recursive: true, force: true });
+  }
+}
+
+async function copyWhatArrives(copyUp: CopyUp, local: LocalView): Promise<void> {
+  while (!ended.signal.aborted) {
+    await arrival();
+    const started = performance.now();
+    await copyUp.run(local.files(), ended.signal);
+    await pause(Math.max(PAUSE, PAUSE_FACTOR * (performance.now() - started)));
+  }
+}
+
+function pause(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, milliseconds);
+    ended.signal.addEventListener('abort', () => { clearTimeout(timer); resolve(); }, { once: true });
+  });
+}
+
+/** Ends populating when no mount of ours is on the directory any more. Before the first one is there, it is not missed. */
+async function untilOut(watch: MountWatch, directory: string): Promise<void> {
+  for (let seen = false; !ended.signal.aborted;) {
+    const there = readMountTable().some((entry) => entry.target === directory && isOurs(entry));
+    if (seen && !there) end();
+    else {
+      seen ||= there;
+      await watch.changed();
+    }
+  }
+}
+
+function end(): void {
+  ended.abort();
+  news();
+}
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
+process.on('message', (message: ToPopulator) => {
+  if (message.type === 'populate') {
+    populate(message.order).catch((error: unknown) => { if (!hasCode(error, 'INTERRUPTED')) console.error('populating:', error); })
+      // A thread waits in poll(2), which process.exit() would wait for.
+      .finally(() => { process.kill(process.pid, 'SIGKILL'); });
+  } else if (message.type === 'arrived') {
+    untold = true;
+    news();
+  } else end();
+});
+// The supervisor has gone. After a hand-over the mount goes on, and with it the files that were copied; else it is taken out of the tree by hand.
+process.on('disconnect', () => undefined);
