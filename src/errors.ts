@@ -48,6 +48,7 @@ export const errorCodes = {
   AUTH_REQUIRED: 'source',
   // This machine lacks room, a right or a device.
   NO_SPACE: 'resource',
+  OUTPUT_BUSY: 'resource',
   FETCH_LIMIT_EXCEEDED: 'resource',
   IO_FAILED: 'resource',
   NOT_PERMITTED: 'resource',

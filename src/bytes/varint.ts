@@ -58,8 +58,22 @@ export class NumberReader {
     return this.at === this.bytes.length;
   }
 
+  /** Bytes in all, and read so far. */
+  get size(): number {
+    return this.bytes.length;
+  }
+
+  get position(): number {
+    return this.at;
+  }
+
   /** @throws BAD_FIELD when the bytes end, or the number is above 2^53 - 1 */
   next(): number {
+    const first = this.bytes[this.at]!;
+    if (first < 128) { // most are
+      this.at++;
+      return first;
+    }
     let value = 0;
     for (let scale = 1; ; scale *= 128) {
       const byte = this.bytes[this.at++];

@@ -5,6 +5,7 @@ import { errno, systemError } from './system-error.js';
 
 const flock = libcFunction('int flock(int fd, int operation)');
 const LOCK_EX = 2;
+const LOCK_NB = 4;
 const LOCK_UN = 8;
 
 /**
@@ -21,6 +22,22 @@ export function withFileLock<T>(fd: number, body: () => T): T {
     return body();
   } finally {
     lock(fd, LOCK_UN);
+  }
+}
+
+/**
+ * Locks the file until its descriptor is closed, however this process ends. Without a C library to call (macOS) nothing is locked.
+ *
+ * @returns false when another descriptor has it locked
+ * @throws the system's error, for example ENOLCK
+ */
+export function tryFileLock(fd: number): boolean {
+  try {
+    lock(fd, LOCK_EX | LOCK_NB);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return false;
+    throw error;
   }
 }
 

@@ -1,22 +1,22 @@
 /** `patch`: makes the new image from the old one and a patch, in one pass over the patch. */
-import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
-import type { NumberReader } from '../bytes/varint.js';
 import { decodeHead } from '../chunk/head.js';
 import { openCodec } from '../codec/registry.js';
 import { fromErrno, hasCode, ThawfsError } from '../errors.js';
-import { DIFFERENCE_SIZE } from '../format/patch.js';
 import type { Manifest } from '../format/manifest.js';
 import { decodeSignatures } from '../format/signatures.js';
 import { openSource, type SourceOptions } from '../source/open-source.js';
 import { requireTrust, type TrustPolicy } from '../trust/policy.js';
 import { MiB } from '../units.js';
+import { BatchApplier } from './apply-batch.js';
 import { ImageFileOutput, type ImageFileFacts } from './image-file-output.js';
 import { ImageWriter, type ImageOutput } from './image-writer.js';
 import { Device, Journal } from './journal.js';
+import { LeafFile } from './leaf-file.js';
 import { openBase, type PatchBase } from './patch-base.js';
-import { bad, PatchReader, type Operation, type PatchBatch } from './patch-reader.js';
+import { PatchReader } from './patch-reader.js';
 import { RawOutput } from './raw-output.js';
 import { ResumableFile } from './resumable-file.js';
 import { hasMagic } from './side-kind.js';
@@ -51,14 +51,14 @@ export interface ApplyPatchReport {
  * The old image is only read. The new one appears under its name when the digests that its signed manifest names were computed anew
  * and are right. The patch itself is signed by nobody: its result is. A run that ends early leaves `.OUTPUT.ROOTHASH.patch`, from which the next one goes on.
  *
- * Memory: 1/128 of the raw image where it is not zero, and about 100 MiB.
+ * Memory: about 100 MiB, and for an image file 80 bytes for each of its chunks. Leaf digests of more than 1 GiB go to a file beside the output.
  *
  * @param base the old image: path of an image file, of a raw image, or of a block device that holds it
  * @param patch a path, an http(s) URL, or `-` for standard input
  * @param output the file to write
  * @throws WRONG_BASE; BAD_MAGIC, TRUNCATED, CHECKSUM_MISMATCH, BAD_FIELD, LIMIT_EXCEEDED for the patch; what requireTrust throws;
  *   ROOT_DIGEST_MISMATCH, BLOB_DIGEST_MISMATCH when the result is not what was signed; FEATURE_UNSUPPORTED when this machine's zstd
- *   makes other frames; CHUNK_DIGEST_MISMATCH for a damaged old image; what opening the patch throws; NO_SPACE
+ *   makes other frames; CHUNK_DIGEST_MISMATCH for a damaged old image; OUTPUT_BUSY when another run writes it; what opening the patch throws; NO_SPACE
  */
 export async function applyPatch(base: string, patch: string, output: string, options: ApplyPatchOptions): Promise<ApplyPatchReport> {
   return withPatch(patch, options, async (opened) => {
@@ -68,7 +68,7 @@ export async function applyPatch(base: string, patch: string, output: string, op
     const begun = file.size > 0;
     try {
       const target = options.raw === true ? new RawOutput(file, manifest.raw.size) : new ImageFileOutput(file, opened);
-      const resumedAt = await assemble(opened, old.value, target, options);
+      const resumedAt = await assemble(opened, old.value, target, file, options);
       file.commit();
       return { output, manifest, signedBy, resumedAt, size: options.raw === true ? manifest.raw.size : Number(header.fileSize) };
     } catch (error) {
@@ -102,7 +102,7 @@ export async function patchInPlace(device: string, patch: string, options: Patch
       let resumedAt = manifest.raw.size;
       if (!journal.isComplete()) {
         await using old = await disposable(openBase(device, header));
-        resumedAt = await assemble(opened, old.value, journal, options);
+        resumedAt = await assemble(opened, old.value, journal, file, options);
       }
       journal.apply((done, total) => options.onProgress?.(done, total));
       return { output: device, manifest, signedBy, size: manifest.raw.size, resumedAt };
@@ -163,7 +163,7 @@ function openPartial(output: string, rootHash: string): ResumableFile {
   const [folder, prefix] = [dirname(output), `.${basename(output)}.`];
   if (existsSync(folder)) {
     for (const name of readdirSync(folder)) {
-      if (name.startsWith(prefix) && /^[0-9a-f]{16}\.patch$/.test(name.slice(prefix.length)) && !name.endsWith(suffix)) rmSync(join(folder, name), { force: true });
+      if (name.startsWith(prefix) && /^[0-9a-f]{16}\.patch$/.test(name.slice(prefix.length)) && !name.endsWith(suffix)) ResumableFile.remove(output, join(folder, name));
     }
   }
   return ResumableFile.open(output, suffix);
@@ -181,120 +181,26 @@ function isHopeless(error: unknown): boolean {
   return hasCode(error) && (error.kind === 'integrity' || error.kind === 'unsupported' || (error.kind === 'format' && error.code !== 'TRUNCATED' && error.code !== 'CHECKSUM_MISMATCH'));
 }
 
-/** @returns raw bytes that were there already */
-async function assemble({ reader, manifest }: OpenedPatch, base: PatchBase, target: ImageOutput & { begin(writer: ImageWriter): number }, options: ApplyPatchOptions): Promise<number> {
-  const writer = new ImageWriter(manifest, target);
-  target.begin(writer);
-  const resumedAt = writer.rawPosition;
-  const application = new Application(base, writer, manifest.index.chunkSize);
-  for (let batch = await reader.next(resumedAt); batch !== undefined; batch = await reader.next(resumedAt)) {
-    options.signal?.throwIfAborted();
-    await application.apply(batch, options.signal);
-    options.onProgress?.(writer.rawPosition, manifest.raw.size);
-  }
-  writer.finish();
-  return resumedAt;
-}
-
-class Application {
-  constructor(private readonly base: PatchBase, private readonly writer: ImageWriter, private readonly chunkSize: number) {}
-
-  async apply({ rawStart, rawEnd, operations, gaps, values, literals }: PatchBatch, signal: AbortSignal | undefined): Promise<void> {
-    const { writer } = this;
-    const differences = new Differences(gaps, values);
-    let used = 0;
-    let at = rawStart;
-    if (rawStart > writer.rawPosition) throw bad('rawStart', `is ${rawStart}, the image has come to ${writer.rawPosition}`);
-    const take = (length: number): Uint8Array => {
-      if (used + length > literals.length) throw bad('operation', 'wants more literals than its batch has');
-      return literals.subarray(used, used += length);
-    };
-    /** What comes before the writer's position is there already. */
-    const missing = (length: number): number => Math.max(0, Math.min(length, at + length - writer.rawPosition));
-    for (const { kind, length, offset } of operations) {
-      signal?.throwIfAborted();
-      switch (kind) {
-        case 'old': writer.addRaw(differences.applyTo(this.old(offset, length)).subarray(length - missing(length))); break;
-        case 'literal': writer.addRaw(take(length).subarray(length - missing(length))); break;
-        case 'zeros': writer.addZeros(missing(length)); break;
-        case 'hashes': writer.addHashes(missing(length)); break;
-        case 'same': at += await this.same({ kind, length, offset }, at); continue;
-        case 'frame': at += this.frame(take(length), at); continue;
-      }
-      at += length;
+/** @param file that the target writes. @returns raw bytes that were there already */
+async function assemble({ reader, manifest }: OpenedPatch, base: PatchBase, target: ImageOutput & { begin(writer: ImageWriter): number }, file: ResumableFile, options: ApplyPatchOptions): Promise<number> {
+  const leaves = new LeafFile(`${file.temporaryPath}.leaves.${process.pid}`);
+  try {
+    const writer = new ImageWriter(manifest, target, leaves);
+    target.begin(writer);
+    const resumedAt = writer.rawPosition;
+    const applier = new BatchApplier(base, writer, manifest.index.chunkSize);
+    for (let batch = await reader.next(resumedAt); batch !== undefined; batch = await reader.next(resumedAt)) {
+      options.signal?.throwIfAborted();
+      await applier.apply(batch, options.signal);
+      options.onProgress?.(writer.rawPosition, manifest.raw.size);
     }
-    if (used !== literals.length || !differences.done) throw bad('batch', 'has more than its operations use');
-    if (at !== rawEnd || writer.rawPosition < rawEnd) throw bad('rawEnd', `is ${rawEnd}, the operations come to ${at}`);
-  }
-
-  /** @returns a copy */
-  private old(offset: number, length: number): Uint8Array {
-    if (offset + length > this.base.view.size) throw bad('operation', 'leads beyond the end of the old image');
-    return Uint8Array.from(this.base.view.read(offset, length)); // slice of a Buffer would be a view
-  }
-
-  /** @returns raw bytes of the chunks */
-  private async same({ length, offset }: Operation, at: number): Promise<number> {
-    const { writer, chunkSize, base } = this;
-    let size = 0;
-    for (let number = offset; number < offset + length; number++) {
-      if (at + size < writer.rawPosition) {
-        const next = at + size + chunkSize;
-        if (next > writer.rawPosition) writer.addRaw((await base.chunk(number, chunkSize)).raw.subarray(writer.rawPosition - at - size));
-        size += chunkSize;
-        continue;
-      }
-      const { raw, frame } = await base.chunk(number, chunkSize);
-      if (frame === undefined) writer.addRaw(raw);
-      else writer.addFrame(frame, raw);
-      size += raw.length;
-    }
-    return size;
-  }
-
-  private frame(frame: Uint8Array, at: number): number {
-    const { writer } = this;
-    if (at < writer.rawPosition) {
-      const size = writer.chunkSizeAt(at);
-      if (at + size > writer.rawPosition) throw bad('operation', 'puts a frame where no such chunk begins');
-      return size;
-    }
-    writer.addFrame(frame);
-    return writer.rawPosition - at;
-  }
-}
-
-/** Little-endian numbers added to old bytes, at gaps that are counted over all `old` operations of a batch. */
-class Differences {
-  /** Unchanged bytes before the next. */
-  private gap: number;
-
-  constructor(private readonly gaps: NumberReader, private readonly values: NumberReader) {
-    this.gap = gaps.done ? Infinity : gaps.next();
-  }
-
-  get done(): boolean {
-    return this.gap === Infinity && this.values.done;
-  }
-
-  /** @param bytes of one operation; changed */
-  applyTo(bytes: Uint8Array): Uint8Array {
-    let at = 0;
-    while (this.gap < bytes.length - at) {
-      at += this.gap;
-      const size = Math.min(DIFFERENCE_SIZE, bytes.length - at);
-      const difference = this.values.nextSigned();
-      let sum = difference;
-      for (let i = 0; i < size; i++) sum += bytes[at + i]! * 2 ** (8 * i);
-      for (let i = 0; i < size; i++) {
-        bytes[at + i] = sum & 255;
-        sum = Math.floor(sum / 256);
-      }
-      at += size;
-      this.gap = this.gaps.done ? Infinity : this.gaps.next();
-    }
-    this.gap -= bytes.length - at;
-    return bytes;
+    writer.finish();
+    return resumedAt;
+  } catch (error) {
+    if (hasCode(error, 'ROOT_DIGEST_MISMATCH', 'BLOB_DIGEST_MISMATCH')) await base.requireIntact(options);
+    throw error;
+  } finally {
+    leaves.close();
   }
 }
 

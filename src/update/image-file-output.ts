@@ -10,8 +10,7 @@ import { hasCode, ThawfsError } from '../errors.js';
 import { INDEX_FRAME_MAGIC } from '../format/container.js';
 import type { Manifest } from '../format/manifest.js';
 import type { PatchHeader } from '../format/patch.js';
-import { sha256 } from '../hash/sha256.js';
-import { MiB } from '../units.js';
+import { KiB, MiB } from '../units.js';
 import { requireEqual, type ImageOutput, type ImageWriter, type NewChunk } from './image-writer.js';
 import { bad } from './patch-reader.js';
 import type { ResumableFile } from './resumable-file.js';
@@ -23,6 +22,11 @@ export interface ImageFileFacts {
   readonly header: PatchHeader;
 }
 
+/** Frames are hashed and written together. */
+const WRITE_SIZE = 256 * KiB;
+/** What is taken over is read in such steps. */
+const REPLAY_SIZE = 4 * MiB;
+
 /** Memory: 36 bytes a chunk. */
 export class ImageFileOutput implements ImageOutput {
   private readonly codec = openCodec();
@@ -30,6 +34,9 @@ export class ImageFileOutput implements ImageOutput {
   private readonly index = new IndexWriter();
   private readonly fileHash = createHash('sha256');
   private readonly isHere: boolean;
+  private readonly waiting = Buffer.allocUnsafeSlow(WRITE_SIZE);
+  /** Bytes that wait to be written, and where they begin in the file. */
+  private waitingSize = 0;
   private position = 0;
   private replaying = false;
   /** The frame of a whole chunk of zeros. */
@@ -48,8 +55,9 @@ export class ImageFileOutput implements ImageOutput {
     if (!this.replaying) this.file.resize(0);
     this.put(headBytes);
     if (!this.replaying) return 0;
-    for (let window = this.file.read(this.position, 4 * MiB); window.length > 0; window = this.file.read(this.position, 4 * MiB)) {
-      const before = this.position;
+    const memory = Buffer.allocUnsafeSlow(REPLAY_SIZE);
+    for (let window = this.file.read(this.end, REPLAY_SIZE, memory); window.length > 0; window = this.file.read(this.end, REPLAY_SIZE, memory)) {
+      const before = this.end;
       try {
         for (let length = frameLength(window); length !== undefined && this.index.chunkCount < chunkCount; length = frameLength(window)) {
           writer.addFrame(window.subarray(0, length));
@@ -59,15 +67,16 @@ export class ImageFileOutput implements ImageOutput {
         if (!hasCode(error)) throw error;
         break; // torn, or the index that follows the frames
       }
-      if (this.position === before) break;
+      if (this.end === before) break;
     }
+    this.flush();
     this.replaying = false;
     this.file.resize(this.position);
     return this.position;
   }
 
-  add({ raw, leaves, frame = this.compress(raw) }: NewChunk): void {
-    this.index.add(frame.length, sha256(leaves), 0);
+  add({ raw, id, zero, frame = zero ? this.zeroFrame ??= this.compress(raw).slice() : this.compress(raw) }: NewChunk): void {
+    this.index.add(frame.length, id, 0);
     this.put(frame);
   }
 
@@ -75,10 +84,11 @@ export class ImageFileOutput implements ImageOutput {
     const { manifest: { raw, index }, head: { headSize, indexOffset }, header } = this.facts;
     const { pages, rootDigest } = this.index.finish();
     requireEqual('index root digest', rootDigest, index.rootDigest);
-    if (this.position !== indexOffset) throw bad('end', 'comes when the frames do not reach the index');
+    if (this.end !== indexOffset) throw bad('end', 'comes when the frames do not reach the index');
     const indexFrame = skippableFrame(INDEX_FRAME_MAGIC, pages);
     this.put(indexFrame);
     this.put(seekTableFrame({ headSize, frameSizes: this.index.frameSizes(), rawSize: raw.size, chunkSize: index.chunkSize, indexSize: indexFrame.length }));
+    this.flush();
     const actual = this.fileHash.digest();
     if (BigInt(this.position) === header.fileSize && Buffer.compare(actual, header.fileDigest) === 0) return;
     throw new ThawfsError('BLOB_DIGEST_MISMATCH', `the patched file has sha256 ${toHex(actual)}, ${toHex(header.fileDigest)} was published`, {
@@ -86,24 +96,37 @@ export class ImageFileOutput implements ImageOutput {
     });
   }
 
+  /** Bytes of the file so far. */
+  private get end(): number {
+    return this.position + this.waitingSize;
+  }
+
   private put(bytes: Uint8Array): void {
+    for (let at = 0; at < bytes.length;) {
+      const part = bytes.subarray(at, at + WRITE_SIZE - this.waitingSize);
+      this.waiting.set(part, this.waitingSize);
+      this.waitingSize += part.length;
+      at += part.length;
+      if (this.waitingSize === WRITE_SIZE) this.flush();
+    }
+  }
+
+  private flush(): void {
+    const bytes = this.waiting.subarray(0, this.waitingSize);
     this.fileHash.update(bytes);
     if (!this.replaying) this.file.write(bytes, this.position);
     this.position += bytes.length;
+    this.waitingSize = 0;
   }
 
   /** Chunks that are made anew become the published frames only with the zstd that made those. */
   private compress(raw: Uint8Array): Uint8Array {
-    const { codec: { implementation, level }, index: { chunkSize } } = this.facts.manifest;
+    const { codec: { implementation, level } } = this.facts.manifest;
     if (!this.isHere) {
       throw new ThawfsError('FEATURE_UNSUPPORTED', `the image was compressed with ${implementation}, this machine has ${this.codec.implementation}: its frames cannot be made here bit for bit`, {
         detail: { needed: implementation, here: this.codec.implementation }, suggestion: 'Write a raw image (--raw), install that version, or fetch the image with thawfs pull.',
       });
     }
-    const isZero = raw.length === chunkSize && raw[0] === 0 && raw[raw.length - 1] === 0 && Buffer.compare(raw.subarray(1), raw.subarray(0, -1)) === 0;
-    if (isZero && this.zeroFrame !== undefined) return this.zeroFrame;
-    const frame = this.frame.subarray(0, this.codec.compress(raw, this.frame, level));
-    if (isZero) this.zeroFrame = frame.slice();
-    return frame;
+    return this.frame.subarray(0, this.codec.compress(raw, this.frame, level));
   }
 }

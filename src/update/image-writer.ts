@@ -4,11 +4,11 @@ import { parseUuid } from '../bytes/uuid.js';
 import { openCodec } from '../codec/registry.js';
 import { ThawfsError } from '../errors.js';
 import type { Manifest } from '../format/manifest.js';
-import { DIGEST_SIZE, hashLeaves } from '../hash/sha256.js';
+import { DIGEST_SIZE, hashLeaves, sha256 } from '../hash/sha256.js';
 import type { Content } from '../model/content.js';
 import { BLOCK_SIZE } from '../units.js';
 import { buildHashArea } from '../verity/hash-tree.js';
-import { LeafStore } from '../verity/leaf-store.js';
+import { bytesOfRun, LeafStore, type LeafOverflow, type LeafRun } from '../verity/leaf-store.js';
 import { bad } from './patch-reader.js';
 
 export interface NewChunk {
@@ -16,8 +16,10 @@ export interface NewChunk {
   readonly offset: number;
   /** These views are good until the call returns. */
   readonly raw: Uint8Array;
-  /** Of each block. */
-  readonly leaves: Uint8Array;
+  /** SHA-256 over the leaf digests. */
+  readonly id: Uint8Array;
+  /** A whole chunk of zeros. */
+  readonly zero: boolean;
   /** When it was at hand. */
   readonly frame?: Uint8Array;
 }
@@ -30,13 +32,13 @@ export interface ImageOutput {
   finish(): void;
 }
 
-/** Memory: a chunk, and 1/128 of the raw image where that is not zero. */
+/** Memory: a chunk, and leaf digests: 1/128 of the raw image where that is not zero, at most 8 MiB with an overflow. */
 export class ImageWriter {
   private readonly salt: Uint8Array;
   private readonly leaves: LeafStore;
   private readonly chunk: Uint8Array;
   private readonly digests: Uint8Array;
-  private readonly zeroDigests: Uint8Array;
+  private readonly zeroId: Uint8Array;
   /** Raw bytes of the chunks that are done, and of the open one. */
   private done = 0;
   private filled = 0;
@@ -45,14 +47,15 @@ export class ImageWriter {
   /** Blocks of the file system whose leaves are there. */
   private leafCount = 0;
 
-  constructor(private readonly manifest: Manifest, private readonly output: ImageOutput) {
+  /** @param overflow of the leaf digests, see {@link LeafStore} */
+  constructor(private readonly manifest: Manifest, private readonly output: ImageOutput, overflow?: LeafOverflow) {
     const { chunkSize } = manifest.index;
     this.salt = parseHex(manifest.verity.salt, 'manifest.verity.salt');
-    this.leaves = new LeafStore(this.salt);
+    this.leaves = new LeafStore(this.salt, overflow);
     this.chunk = new Uint8Array(chunkSize);
     this.digests = new Uint8Array(chunkSize / BLOCK_SIZE * DIGEST_SIZE);
-    this.zeroDigests = new Uint8Array(this.digests.length);
-    hashLeaves(this.chunk, this.salt, this.zeroDigests);
+    hashLeaves(this.chunk, this.salt, this.digests);
+    this.zeroId = sha256(this.digests);
   }
 
   /** Raw bytes so far. */
@@ -87,7 +90,8 @@ export class ImageWriter {
     const { verity, raw } = this.manifest;
     const start = this.rawPosition - verity.hashOffset;
     if (start < 0 || this.rawPosition + length > raw.size) throw bad('operation', 'puts the hash area where it is not');
-    for (let at = start; at < start + length; at += BLOCK_SIZE) this.addRaw(this.hashBlock(at, Math.min(BLOCK_SIZE, start + length - at)));
+    const step = this.chunk.length;
+    for (let at = start; at < start + length; at += step) this.addRaw(this.hashBytes(at, Math.min(step, start + length - at)));
   }
 
   /**
@@ -128,18 +132,18 @@ export class ImageWriter {
   private finishChunk(raw: Uint8Array, frame?: Uint8Array): void {
     const leaves = this.digests.subarray(0, hashLeaves(raw, this.salt, this.digests));
     this.takeLeaves(leaves);
-    this.pass(raw, leaves, frame);
+    this.pass(raw, sha256(leaves), false, frame);
   }
 
   private finishZeroChunk(): void {
     const known = this.leafCount - this.done / BLOCK_SIZE;
     this.leaves.addZeroBlocks(this.chunk.length / BLOCK_SIZE - known);
     this.leafCount = (this.done + this.chunk.length) / BLOCK_SIZE;
-    this.pass(this.chunk, this.zeroDigests);
+    this.pass(this.chunk, this.zeroId, true);
   }
 
-  private pass(raw: Uint8Array, leaves: Uint8Array, frame?: Uint8Array): void {
-    this.output.add({ offset: this.done, raw, leaves, ...(frame === undefined ? {} : { frame }) });
+  private pass(raw: Uint8Array, id: Uint8Array, zero: boolean, frame?: Uint8Array): void {
+    this.output.add({ offset: this.done, raw, id, zero, ...(frame === undefined ? {} : { frame }) });
     this.done += raw.length;
     this.filled = 0;
   }
@@ -165,17 +169,13 @@ export class ImageWriter {
   }
 
   /** @param offset in the hash area */
-  private hashBlock(offset: number, length: number): Uint8Array {
-    const block = new Uint8Array(length);
-    for (const piece of this.piecesAt(offset, length)) block.set(piece.bytes, piece.at);
-    return block;
-  }
-
-  private *piecesAt(offset: number, length: number): Generator<{ readonly bytes: Uint8Array; readonly at: number }> {
+  private hashBytes(offset: number, length: number): Uint8Array {
+    const bytes = new Uint8Array(length);
     for (const piece of this.buildHashes().pieces) {
       const [from, to] = [Math.max(offset, piece.offset), Math.min(offset + length, piece.offset + piece.length)];
-      if (from < to) yield { bytes: (piece.source as Uint8Array).subarray(piece.sourceOffset + from - piece.offset, piece.sourceOffset + to - piece.offset), at: from - offset };
+      if (from < to) bytes.set(bytesOfRun(piece as LeafRun).subarray(from - piece.offset, to - piece.offset), from - offset);
     }
+    return bytes;
   }
 }
 

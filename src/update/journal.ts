@@ -3,16 +3,17 @@
  * differ go into a journal, and the device is only read. Then, when what was assembled is known to be the signed image and the journal
  * is on the disk, its records are written to the device; whoever starts again writes them all again.
  */
-import { closeSync, constants, fstatSync, fsyncSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, fsyncSync, ftruncateSync, openSync, readSync } from 'node:fs';
 import { crc32c } from '../bytes/crc32c.js';
 import { parseHex } from '../bytes/hex.js';
 import { fromErrno, ThawfsError } from '../errors.js';
 import type { Manifest } from '../format/manifest.js';
 import { JOURNAL_MAGIC, journalHeader, journalRecord, type PatchHeader } from '../format/patch.js';
+import { readUpTo, writeAt } from './descriptor.js';
+import { tryFileLock } from '../sys/file-lock.js';
 import { BLOCK_SIZE, MiB } from '../units.js';
 import type { ImageOutput, ImageWriter, NewChunk } from './image-writer.js';
-import { descriptorAccess } from './patch-base.js';
-import type { ResumableFile } from './resumable-file.js';
+import { busy, type ResumableFile } from './resumable-file.js';
 
 /** Progress is noted in steps of so many raw bytes. */
 const NOTE_STEP = 4 * MiB;
@@ -25,6 +26,9 @@ export class Journal implements ImageOutput {
   private position = journalHeader.size;
   private noted = 0;
   private replaying = false;
+  /** Old bytes, and a record with its own. */
+  private readonly old = Buffer.allocUnsafeSlow(MiB);
+  private readonly record = Buffer.allocUnsafeSlow(journalRecord.size + RECORD_MAX);
 
   /** @param device file or block device with the old raw image */
   constructor(private readonly file: ResumableFile, private readonly device: Device, { verity, raw }: Manifest, { baseRootHash }: PatchHeader) {
@@ -54,7 +58,7 @@ export class Journal implements ImageOutput {
     }
     this.replaying = true;
     const old = (to: number): void => {
-      while (writer.rawPosition < to) writer.addRaw(this.device.read(writer.rawPosition, Math.min(MiB, to - writer.rawPosition)));
+      while (writer.rawPosition < to) writer.addRaw(this.oldBytes(writer.rawPosition, Math.min(MiB, to - writer.rawPosition)));
     };
     for (const { offset, bytes } of this.records()) {
       old(offset);
@@ -68,10 +72,10 @@ export class Journal implements ImageOutput {
 
   add({ raw, offset }: NewChunk): void {
     if (this.replaying) return;
-    const old = this.device.read(offset, raw.length);
+    const old = this.oldBytes(offset, raw.length);
     let start = -1;
     for (let at = 0; at <= raw.length; at += BLOCK_SIZE) {
-      const differs = at < raw.length && (offset + at < this.noted ? false : Buffer.compare(raw.subarray(at, at + BLOCK_SIZE), old.subarray(at, at + BLOCK_SIZE)) !== 0);
+      const differs = at < raw.length && (offset + at < this.noted ? false : old.compare(raw, at, at + BLOCK_SIZE, at, at + BLOCK_SIZE) !== 0);
       if (differs && start < 0) start = at;
       if (!differs && start >= 0) {
         this.append(offset + start, raw.subarray(start, at));
@@ -118,19 +122,28 @@ export class Journal implements ImageOutput {
   private append(offset: number, bytes: Uint8Array): void {
     const record = { offset: BigInt(offset), length: bytes.length };
     const checksum = crc32c(crc32c(0xffff_ffff, journalRecord.encode(record)), bytes);
-    this.file.write(Buffer.concat([journalRecord.encode({ ...record, checksum }), bytes]), this.position);
+    this.record.set(journalRecord.encode({ ...record, checksum }));
+    this.record.set(bytes, journalRecord.size);
+    this.file.write(this.record.subarray(0, journalRecord.size + bytes.length), this.position);
     this.position += journalRecord.size + bytes.length;
     this.noted = offset + bytes.length;
   }
 
-  /** Up to the first that is not whole. */
+  /** @returns bytes of the device; good until the next call */
+  private oldBytes(offset: number, length: number): Buffer {
+    const bytes = this.old.subarray(0, length);
+    this.device.readInto(offset, bytes);
+    return bytes;
+  }
+
+  /** Up to the first that is not whole; the bytes of each are good until the next. */
   private *records(): Generator<JournalRecord> {
     for (;;) {
       const bytes = this.file.read(this.position, journalRecord.size);
       if (bytes.length < journalRecord.size) return;
       const { offset, length, checksum } = journalRecord.decode(bytes);
       if (length > RECORD_MAX) return;
-      const data = this.file.read(this.position + journalRecord.size, length);
+      const data = this.file.read(this.position + journalRecord.size, length, this.record);
       if (data.length < length || crc32c(crc32c(0xffff_ffff, journalRecord.encode({ offset, length })), data) !== checksum) return;
       this.position += journalRecord.size + length;
       yield { offset: Number(offset), bytes: data };
@@ -144,7 +157,7 @@ export class Device {
   private readonly fd: number;
   private readonly deviceSize: number = 0;
 
-  /** @throws PATH_MISSING, NOT_PERMITTED; MOUNT_BUSY when somebody uses the device; BAD_ARGUMENT for what is neither */
+  /** @throws PATH_MISSING, NOT_PERMITTED; MOUNT_BUSY when somebody uses the device; OUTPUT_BUSY when another run writes it; BAD_ARGUMENT for what is neither */
   constructor(readonly path: string) {
     try {
       // O_EXCL without O_CREAT: of a block device that is mounted or otherwise held the kernel says EBUSY.
@@ -156,26 +169,22 @@ export class Device {
     const stat = fstatSync(this.fd);
     this.isFile = stat.isFile();
     if (stat.isBlockDevice()) this.deviceSize = sizeOfDevice(this.fd);
-    if (this.isFile || stat.isBlockDevice()) return;
+    if (this.isFile || stat.isBlockDevice()) {
+      if (tryFileLock(this.fd)) return;
+      this.close();
+      throw busy(path);
+    }
     this.close();
     throw new ThawfsError('BAD_ARGUMENT', `${path}: neither a raw image nor a block device`, { detail: { path }, suggestion: 'Name the raw image or device that is to be updated.' });
   }
 
-  /** @returns bytes; zeros behind the end */
-  read(offset: number, length: number): Uint8Array {
-    const { size } = this;
-    const bytes = Buffer.alloc(length);
-    const there = Math.max(0, Math.min(length, size - offset));
-    if (there > 0) bytes.set(descriptorAccess(this.fd, this.path, size).read(offset, there));
-    return bytes;
+  /** Fills `target`; with zeros behind the end. */
+  readInto(offset: number, target: Uint8Array): void {
+    target.fill(0, readUpTo(this.fd, target, offset, this.path));
   }
 
   write(bytes: Uint8Array, offset: number): void {
-    try {
-      for (let done = 0; done < bytes.length;) done += writeSync(this.fd, bytes, done, bytes.length - done, offset + done);
-    } catch (error) {
-      throw fromErrno(error, `writing ${this.path}`);
-    }
+    writeAt(this.fd, bytes, offset, this.path);
   }
 
   /** @throws NO_SPACE when a device is too small for so many bytes */

@@ -1,23 +1,33 @@
-/** The old image as a patch reads it: a file that thawfs built, or its raw image in a file or on a block device. */
-import { closeSync, constants, openSync, readSync } from 'node:fs';
-import type { RandomAccess } from '../bytes/random-access.js';
+/**
+ * The old image as a patch reads it: a file that thawfs built, or its raw image in a file or on a block device. That it is the right one is
+ * checked when it is opened; its bytes are not, because everything that is made of them is: a block is hashed once, when it is new.
+ */
+import { closeSync, constants, openSync } from 'node:fs';
 import { toHex } from '../bytes/hex.js';
-import { ThawfsError, fromErrno } from '../errors.js';
+import type { Codec } from '../codec/codec.js';
+import { openCodec } from '../codec/registry.js';
+import { fromErrno, ThawfsError } from '../errors.js';
 import type { PatchHeader } from '../format/patch.js';
 import type { Image } from '../image/image.js';
 import { openImage } from '../image/open.js';
+import type { ReadOptions } from '../source/range-source.js';
+import { readUpTo } from './descriptor.js';
 import { MiB } from '../units.js';
 import { VerifiedAccess } from '../verity/verified-access.js';
 import { bad } from './patch-reader.js';
 import { hasMagic } from './side-kind.js';
 
-const CACHE_SIZE = 16 * MiB;
+/** Decompressed chunks kept, and the fewest of them. */
+const KEPT_SIZE = 12 * MiB;
+const KEPT_MIN = 4;
 
 export interface PatchBase {
-  /** The file system; every byte was checked. */
-  readonly view: RandomAccess;
-  /** A chunk, and its frame where there are frames. */
+  /** Fills `target` with bytes of the file system, unchecked. @throws BAD_FIELD beyond its end; CHUNK_DIGEST_MISMATCH for a frame that does not decompress */
+  readInto(offset: number, target: Uint8Array): Promise<void>;
+  /** @returns a chunk, and its frame where there are frames; unchecked, good until the next call. @throws as {@link PatchBase.readInto} */
   chunk(number: number, chunkSize: number): Promise<{ readonly frame?: Uint8Array; readonly raw: Uint8Array }>;
+  /** For when the result is wrong: whether the old image is to blame. Cost: all of it is read. @throws CHUNK_DIGEST_MISMATCH */
+  requireIntact(options: ReadOptions): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -30,43 +40,116 @@ export async function openBase(location: string, header: PatchHeader): Promise<P
 }
 
 class ImageBase implements PatchBase {
-  readonly view: RandomAccess;
+  private readonly codec: Codec = openCodec();
+  private readonly chunkSize: number;
+  private readonly frame: Uint8Array;
+  /** By chunk number, least recently used first. */
+  private readonly kept = new Map<number, Uint8Array>();
+  private readonly keptMost: number;
 
-  private constructor(private readonly image: Image) {
-    this.view = image.randomAccess;
+  private constructor(private readonly image: Image, private readonly fd: number) {
+    this.chunkSize = image.manifest.index.chunkSize;
+    this.frame = Buffer.allocUnsafeSlow(this.codec.bound(this.chunkSize));
+    this.keptMost = Math.max(KEPT_MIN, KEPT_SIZE / this.chunkSize);
   }
 
   static async open(location: string, { baseRootDigest, baseRootHash }: PatchHeader): Promise<ImageBase> {
     // Whoever signed it: the patch names it by its digests, and the result has a signature of its own.
-    const image = await openImage(location, { trust: { keys: [], allowUnsigned: true, now: 0 }, cacheBytes: CACHE_SIZE });
-    const { index, verity, name, sequence } = image.manifest;
-    if (toHex(baseRootDigest) === index.rootDigest && toHex(baseRootHash) === verity.rootHash) return new ImageBase(image);
-    await image.close();
-    throw new ThawfsError('WRONG_BASE', `the patch applies to an image with root hash ${toHex(baseRootHash)}; this one (${name}, sequence ${sequence}) has ${verity.rootHash}`, {
-      detail: { expected: toHex(baseRootHash), actual: verity.rootHash }, suggestion: 'Apply it to the image that it was made from, or use thawfs pull.',
-    });
+    const image = await openImage(location, { trust: { keys: [], allowUnsigned: true, now: 0 }, cacheBytes: 0 });
+    try {
+      const { index, verity, name, sequence } = image.manifest;
+      if (toHex(baseRootDigest) === index.rootDigest && toHex(baseRootHash) === verity.rootHash) return new ImageBase(image, openReadOnly(location));
+      throw new ThawfsError('WRONG_BASE', `the patch applies to an image with root hash ${toHex(baseRootHash)}; this one (${name}, sequence ${sequence}) has ${verity.rootHash}`, {
+        detail: { expected: toHex(baseRootHash), actual: verity.rootHash }, suggestion: 'Apply it to the image that it was made from, or use thawfs pull.',
+      });
+    } catch (error) {
+      await image.close();
+      throw error;
+    }
+  }
+
+  async readInto(offset: number, target: Uint8Array): Promise<void> {
+    const { chunkSize } = this;
+    requireInside(offset, target.length, this.image.manifest.raw.size);
+    for (let done = 0; done < target.length;) {
+      const number = Math.floor((offset + done) / chunkSize);
+      const start = offset + done - number * chunkSize;
+      const raw = this.find(number) ?? (await this.decode(number)).raw;
+      const part = raw.subarray(start, start + target.length - done);
+      target.set(part, done);
+      done += part.length;
+    }
   }
 
   async chunk(number: number, chunkSize: number): Promise<{ readonly frame: Uint8Array; readonly raw: Uint8Array }> {
-    const { index } = this.image.manifest;
-    if (chunkSize !== index.chunkSize || number >= index.chunkCount) throw bad('operation', 'leads beyond the end of the old image');
-    const [place] = await this.image.locate(number, number + 1);
-    const raw = this.view.read(number * chunkSize, place!.size);
-    return { raw, frame: await this.image.readFile(place!.frameOffset, place!.frameSize) };
+    if (chunkSize !== this.chunkSize || number >= this.image.manifest.index.chunkCount) throw bad('operation', 'leads beyond the end of the old image');
+    return this.decode(number);
   }
 
-  close(): Promise<void> {
-    return this.image.close();
+  async requireIntact(options: ReadOptions): Promise<void> {
+    for await (const { bytes } of this.image.chunks(0, this.image.manifest.raw.size, options)) void bytes;
+  }
+
+  async close(): Promise<void> {
+    closeSync(this.fd);
+    await this.image.close();
+  }
+
+  private find(number: number): Uint8Array | undefined {
+    const raw = this.kept.get(number);
+    if (raw === undefined) return undefined;
+    this.kept.delete(number);
+    this.kept.set(number, raw);
+    return raw;
+  }
+
+  private async decode(number: number): Promise<{ readonly frame: Uint8Array; readonly raw: Uint8Array }> {
+    const [place] = await this.image.locate(number, number + 1);
+    const { frameOffset, frameSize, size } = place!;
+    const frame = this.frame.subarray(0, frameSize);
+    const raw = this.room(number).subarray(0, size);
+    try {
+      if (readUpTo(this.fd, frame, frameOffset, this.image.location) < frameSize) throw bad('base', 'became shorter');
+      this.codec.decompress(frame, raw);
+    } catch (cause) {
+      this.kept.delete(number);
+      throw new ThawfsError('CHUNK_DIGEST_MISMATCH', `${this.image.location}: chunk ${number} does not decompress`, {
+        detail: { chunk: number, frameOffset, frameSize }, suggestion: 'Fetch or copy the old image again.', cause,
+      });
+    }
+    return { frame, raw };
+  }
+
+  /** Memory for a chunk, that of the least recently used one when there is enough. */
+  private room(number: number): Uint8Array {
+    const former = this.kept.get(number) === undefined && this.kept.size === this.keptMost ? this.kept.keys().next().value : number;
+    const raw = this.kept.get(former!) ?? Buffer.allocUnsafeSlow(this.chunkSize);
+    this.kept.delete(former!);
+    this.kept.set(number, raw);
+    return raw;
   }
 }
 
 class RawBase implements PatchBase {
-  private constructor(private readonly fd: number, readonly view: RandomAccess) {}
+  private readonly size: number;
+  private buffer = new Uint8Array(0);
+
+  private constructor(private readonly fd: number, private readonly location: string, private readonly verified: VerifiedAccess) {
+    this.size = verified.size;
+  }
 
   static open(location: string, { baseHashOffset, baseRootHash, baseRawSize }: PatchHeader): RawBase {
     const fd = openReadOnly(location);
     try {
-      return new RawBase(fd, new VerifiedAccess(descriptorAccess(fd, location, Number(baseRawSize)), { hashOffset: Number(baseHashOffset), rootHash: baseRootHash }));
+      const raw = {
+        size: Number(baseRawSize),
+        read(offset: number, length: number): Uint8Array {
+          const bytes = Buffer.allocUnsafeSlow(length);
+          requireRead(readUpTo(fd, bytes, offset, location), bytes, offset, location);
+          return bytes;
+        },
+      };
+      return new RawBase(fd, location, new VerifiedAccess(raw, { hashOffset: Number(baseHashOffset), rootHash: baseRootHash }));
     } catch (error) {
       closeSync(fd);
       if (!(error instanceof ThawfsError) || error.code === 'WRONG_BASE' || error.kind === 'resource') throw error;
@@ -76,10 +159,24 @@ class RawBase implements PatchBase {
     }
   }
 
-  chunk(number: number, chunkSize: number): Promise<{ readonly raw: Uint8Array }> {
-    const start = number * chunkSize;
-    if (start + chunkSize > this.view.size) throw bad('operation', 'leads beyond the end of the old image');
-    return Promise.resolve({ raw: this.view.read(start, chunkSize) });
+  readInto(offset: number, target: Uint8Array): Promise<void> {
+    requireInside(offset, target.length, this.size);
+    requireRead(readUpTo(this.fd, target, offset, this.location), target, offset, this.location);
+    return Promise.resolve();
+  }
+
+  async chunk(number: number, chunkSize: number): Promise<{ readonly raw: Uint8Array }> {
+    if (this.buffer.length !== chunkSize) this.buffer = new Uint8Array(chunkSize);
+    await this.readInto(number * chunkSize, this.buffer);
+    return { raw: this.buffer };
+  }
+
+  requireIntact({ signal }: ReadOptions): Promise<void> {
+    for (let at = 0; at < this.size; at += MiB) {
+      signal?.throwIfAborted();
+      this.verified.read(at, Math.min(MiB, this.size - at));
+    }
+    return Promise.resolve();
   }
 
   close(): Promise<void> {
@@ -88,28 +185,19 @@ class RawBase implements PatchBase {
   }
 }
 
+function requireInside(offset: number, length: number, size: number): void {
+  if (offset + length > size) throw bad('operation', 'leads beyond the end of the old image');
+}
+
+function requireRead(done: number, { length }: Uint8Array, offset: number, location: string): void {
+  if (done === length) return;
+  throw new ThawfsError('TRUNCATED', `${location}: ends at byte ${offset + done}`, { detail: { location, offset: offset + done }, suggestion: 'Fetch or copy the image again.' });
+}
+
 function openReadOnly(location: string): number {
   try {
     return openSync(location, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
     throw fromErrno(error, `opening ${location}`);
   }
-}
-
-/** Bytes of a file or block device, unchecked. */
-export function descriptorAccess(fd: number, location: string, size: number): RandomAccess {
-  return {
-    size,
-    read(offset, length) {
-      const bytes = Buffer.allocUnsafeSlow(length);
-      let done = 0;
-      try {
-        for (let count = 1; done < length && count > 0; done += count) count = readSync(fd, bytes, done, length - done, offset + done);
-      } catch (error) {
-        throw fromErrno(error, `reading ${location}`);
-      }
-      if (done < length) throw new ThawfsError('TRUNCATED', `${location}: ends at byte ${offset + done}`, { detail: { location, offset: offset + done }, suggestion: 'Fetch or copy the image again.' });
-      return bytes;
-    },
-  };
 }

@@ -31,13 +31,22 @@ const frameBound = (size: number): number => size + (size >> 7) + 1024;
 const kinds = new Map(Object.entries(PATCH_OPERATIONS).map(([kind, number]) => [number as number, kind as OperationKind]));
 
 export class PatchReader {
+  /** So far, and of the last batch. */
   readonly sizes = { head: 0, operations: 0, gaps: 0, values: 0, literals: 0 };
+  readonly batchSizes = { head: 0, operations: 0, gaps: 0, values: 0, literals: 0 };
   private readonly input: AsyncIterator<Uint8Array>;
   private rest: Uint8Array = new Uint8Array(0);
   private number = 0;
+  /** Memory for the streams of a batch. */
+  private readonly memory = Buffer.allocUnsafeSlow(PATCH_LIMITS.batch);
 
   constructor(input: AsyncIterable<Uint8Array>, private readonly codec: Codec) {
     this.input = input[Symbol.asyncIterator]();
+  }
+
+  /** Batches so far, the end among them. */
+  get batchCount(): number {
+    return this.number;
   }
 
   /** @throws BAD_MAGIC, VERSION_UNSUPPORTED, TRUNCATED, CHECKSUM_MISMATCH, LIMIT_EXCEEDED, BAD_FIELD */
@@ -54,12 +63,14 @@ export class PatchReader {
     compareChecksum(patchHeader, header, bytes, [frame], 'header');
     for (const field of ['fileSize', 'baseHashOffset', 'baseRawSize'] as const) toSafeNumber(header[field], `patch header.${field}`);
     this.sizes.head = frame.length;
-    return { header, head: this.decompress(frame, header.headSize) };
+    const head = new Uint8Array(header.headSize);
+    this.codec.decompress(frame, head);
+    return { header, head };
   }
 
   /**
    * @param from raw bytes of the new image that are there already: batches before them are not decompressed
-   * @returns undefined at the end. @throws as {@link PatchReader.begin}
+   * @returns undefined at the end; good until the next call. @throws as {@link PatchReader.begin}
    */
   async next(from = 0): Promise<PatchBatch | undefined> {
     for (;;) {
@@ -69,7 +80,12 @@ export class PatchReader {
   }
 
   private open({ header, frames, rawStart, rawEnd }: HeldBatch): PatchBatch {
-    const [operations, gaps, values, literals] = PATCH_STREAMS.map((name, i) => this.decompress(frames[i]!, header[`${name}Size`])) as [Uint8Array, Uint8Array, Uint8Array, Uint8Array];
+    let used = 0;
+    const [operations, gaps, values, literals] = PATCH_STREAMS.map((name, i) => {
+      const stream = this.memory.subarray(used, used += header[`${name}Size`]);
+      if (stream.length > 0) this.codec.decompress(frames[i]!, stream);
+      return stream;
+    }) as Uint8Array[] as [Uint8Array, Uint8Array, Uint8Array, Uint8Array];
     return { rawStart, rawEnd, operations: decodeOperations(operations), gaps: new NumberReader(gaps, 'patch gaps'), values: new NumberReader(values, 'patch values'), literals };
   }
 
@@ -84,16 +100,10 @@ export class PatchReader {
     }
     compareChecksum(batchHeader, header, bytes, frames, `batch ${this.number}`);
     if (header.number !== this.number++) throw bad('number', `is ${header.number}, ${this.number - 1} comes next`);
-    PATCH_STREAMS.forEach((name, i) => { this.sizes[name] += frames[i]!.length; });
+    PATCH_STREAMS.forEach((name, i) => { this.sizes[name] += this.batchSizes[name] = frames[i]!.length; });
     if (header.operationsSize > 0) return { header, frames, rawStart: toSafeNumber(header.rawStart, 'patch batch.rawStart'), rawEnd: toSafeNumber(header.rawEnd, 'patch batch.rawEnd') };
     await this.requireEnd();
     return undefined;
-  }
-
-  private decompress(frame: Uint8Array, size: number): Uint8Array {
-    const target = new Uint8Array(size);
-    if (size > 0) this.codec.decompress(frame, target);
-    return target;
   }
 
   private async requireEnd(): Promise<void> {

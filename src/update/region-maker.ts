@@ -1,11 +1,12 @@
 /** Describes parts of the new raw image by the old one: each file by the file it was made from, the metadata by the metadata. */
 import type { Image } from '../image/image.js';
-import { walk, type DirectoryNode, type FileNode } from '../model/tree.js';
+import type { DirectoryNode, FileNode } from '../model/tree.js';
 import type { ReadOptions } from '../source/range-source.js';
 import { BLOCK_SIZE, MiB } from '../units.js';
 import { DeltaIndex, type Alignment } from './delta.js';
 import { Extents, type RawRange } from './extents.js';
 import type { PatchWriter } from './patch-writer.js';
+import { regionsOf, type Region } from './regions.js';
 
 /** Of a new file so much is compared at a time, with so much of the old file around the same place. */
 const WINDOW_SIZE = 32 * MiB;
@@ -26,15 +27,6 @@ export interface RegionMakerOptions {
 interface Subject {
   readonly now: Extents;
   readonly old: Extents;
-}
-
-/** A part of the new raw image. */
-interface Region {
-  readonly start: number;
-  readonly end: number;
-  readonly file?: FileNode;
-  /** Position in the extents of the file. */
-  readonly position: number;
 }
 
 interface Comparison {
@@ -165,31 +157,6 @@ export class RegionMaker {
       this.bytes.copied += end - start;
     }
   }
-}
-
-/** @returns the whole file system in order: parts of files, and what lies between them; shared blocks belong to the first name */
-function regionsOf(root: DirectoryNode, size: number): Region[] {
-  const parts: Region[] = [];
-  const seen = new Set<FileNode>();
-  for (const { node } of walk(root)) {
-    if (node.kind !== 'file' || seen.has(node)) continue;
-    seen.add(node);
-    let position = 0;
-    for (const { offset, length } of Extents.ofFile(node).ranges) {
-      parts.push({ start: offset, end: offset + length, file: node, position });
-      position += length;
-    }
-  }
-  parts.sort((a, b) => a.start - b.start);
-  const regions: Region[] = [];
-  let at = 0;
-  for (const part of parts) {
-    if (part.start > at) regions.push({ start: at, end: part.start, position: 0 });
-    if (part.end > at) regions.push(part.start >= at ? part : { ...part, start: at, position: part.position + at - part.start });
-    at = Math.max(at, part.end);
-  }
-  if (at < size) regions.push({ start: at, end: size, position: 0 });
-  return regions;
 }
 
 /** @returns what belongs to no file and is not zero, in whole blocks. Cost: all of that is read */

@@ -5,7 +5,7 @@
 import { DIGEST_SIZE, hashLeaves } from '../hash/sha256.js';
 import type { Content, Piece } from '../model/content.js';
 import { BLOCK_SIZE, roundUp } from '../units.js';
-import type { LeafStore } from './leaf-store.js';
+import { bytesOfRun, type LeafRun, type LeafStore } from './leaf-store.js';
 import { encodeSuperblock } from './superblock.js';
 
 export interface HashArea {
@@ -25,36 +25,40 @@ export interface HashAreaOptions {
 
 /** Builds the levels above the leaves: 1/128 of their size in memory, one digest for each of their blocks. */
 export function buildHashArea({ leaves, salt, uuid }: HashAreaOptions): HashArea {
-  const levels: Uint8Array[][] = [];
-  let digests = leaves.views();
+  const levels: LeafRun[][] = [];
+  let digests = leaves.runs();
   while (sizeOf(digests) > DIGEST_SIZE) { // a single digest is the root, also of a device of one block
     levels.unshift(digests);
-    digests = [digestsOf(digests, salt)];
+    digests = [runOf(digestsOf(digests, salt))];
   }
   const superblock = encodeSuperblock({ dataBlocks: leaves.count, salt, uuid });
-  return { rootHash: digests[0]!, content: contentOf(superblock, levels) };
+  return { rootHash: bytesOfRun(digests[0]!), content: contentOf(superblock, levels) };
 }
 
-function sizeOf(views: readonly Uint8Array[]): number {
-  return views.reduce((sum, { length }) => sum + length, 0);
+function runOf(source: Uint8Array): LeafRun {
+  return { source, sourceOffset: 0, length: source.length };
 }
 
-/** Digests of the hash blocks that a level fills; every view but the last is whole blocks. */
-function digestsOf(level: readonly Uint8Array[], salt: Uint8Array): Uint8Array {
+function sizeOf(runs: readonly LeafRun[]): number {
+  return runs.reduce((sum, { length }) => sum + length, 0);
+}
+
+/** Digests of the hash blocks that a level fills; every run but the last is whole blocks. */
+function digestsOf(level: readonly LeafRun[], salt: Uint8Array): Uint8Array {
   const digests = new Uint8Array(Math.ceil(sizeOf(level) / BLOCK_SIZE) * DIGEST_SIZE);
   let at = 0;
-  for (const view of level) at += hashLeaves(view, salt, digests.subarray(at));
+  for (const run of level) at += hashLeaves(bytesOfRun(run), salt, digests.subarray(at));
   return digests;
 }
 
-function contentOf(superblock: Uint8Array, levels: readonly (readonly Uint8Array[])[]): Content {
-  const pieces: Piece[] = [{ offset: 0, length: superblock.length, source: superblock, sourceOffset: 0 }];
+function contentOf(superblock: Uint8Array, levels: readonly (readonly LeafRun[])[]): Content {
+  const pieces: Piece[] = [{ offset: 0, ...runOf(superblock) }];
   let start = BLOCK_SIZE;
   for (const level of levels) {
     let offset = start;
-    for (const source of level) {
-      pieces.push({ offset, length: source.length, source, sourceOffset: 0 });
-      offset += source.length;
+    for (const run of level) {
+      pieces.push({ offset, ...run });
+      offset += run.length;
     }
     start = roundUp(offset, BLOCK_SIZE);
   }

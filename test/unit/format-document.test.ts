@@ -15,21 +15,12 @@ import { checkContainer } from '../../src/image/check-container.js';
 import { openImageFrom } from '../../src/image/open.js';
 import { BLOCK_SIZE, KiB, MiB } from '../../src/units.js';
 import { byteMap } from '../helpers/byte-map.js';
+import { markdownTables } from '../helpers/markdown-tables.js';
 import { readSeekTable } from '../helpers/seek-table.js';
 
 const document = readFileSync('docs/format.md', 'utf8');
 
-/** Cells of every table whose first row is `header`, without the backquotes. */
-function tables(...header: string[]): string[][][] {
-  const found: string[][][] = [];
-  const lines = document.split('\n');
-  lines.forEach((line, i) => {
-    if (line !== `| ${header.join(' | ')} |`) return;
-    const end = lines.findIndex((other, j) => j > i && !other.startsWith('|'));
-    found.push(lines.slice(i + 2, end).map((row) => row.slice(2, -2).split(' | ').map((cell) => cell.replace(/^`(.*)`$/, '$1'))));
-  });
-  return found;
-}
+const tables = (...header: string[]): string[][][] => markdownTables(document, ...header);
 
 describe('records', () => {
   const records: Struct<unknown>[] = [

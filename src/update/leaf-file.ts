@@ -1,0 +1,40 @@
+/** Leaves of a large image on disk, in a file without a name: the kernel removes it when this process ends, however it ends. */
+import { closeSync, constants, openSync, rmSync } from 'node:fs';
+import { fromErrno, ThawfsError } from '../errors.js';
+import { readUpTo, writeAt } from './descriptor.js';
+import type { LeafOverflow } from '../verity/leaf-store.js';
+
+export class LeafFile implements LeafOverflow {
+  size = 0;
+  private fd: number | undefined;
+
+  /** @param path of a file that may be made, beside the output; it has the name for a moment, when the first leaves come */
+  constructor(private readonly path: string) {}
+
+  append(bytes: Uint8Array): void {
+    this.fd ??= this.create();
+    writeAt(this.fd, bytes, this.size, this.path);
+    this.size += bytes.length;
+  }
+
+  read(offset: number, length: number): Uint8Array {
+    const bytes = Buffer.allocUnsafeSlow(length);
+    if (this.fd !== undefined && readUpTo(this.fd, bytes, offset, this.path) === length) return bytes;
+    throw new ThawfsError('IO_FAILED', `${this.path}: ends before byte ${offset + length}`);
+  }
+
+  close(): void {
+    if (this.fd !== undefined) closeSync(this.fd);
+    this.fd = undefined;
+  }
+
+  private create(): number {
+    try {
+      const fd = openSync(this.path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600);
+      rmSync(this.path);
+      return fd;
+    } catch (error) {
+      throw fromErrno(error, `creating ${this.path}`);
+    }
+  }
+}
