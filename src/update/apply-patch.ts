@@ -140,9 +140,10 @@ export async function* patchBytes(patch: string, options: SourceOptions & Pick<A
     yield* (options.stdin ?? process.stdin) as AsyncIterable<Uint8Array>;
     return;
   }
-  const { source } = await openSource(patch, 0, options);
+  const { source, opening } = await openSource(patch, MiB, options);
   try {
-    for (let at = 0; at < source.size; at += MiB) yield await source.read(at, Math.min(MiB, source.size - at), { signal: options.signal });
+    yield opening;
+    for (let at = opening.length; at < source.size; at += MiB) yield await source.read(at, Math.min(MiB, source.size - at), { signal: options.signal });
   } finally {
     await source.close();
   }

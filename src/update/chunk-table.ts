@@ -1,10 +1,12 @@
 /** The whole chunk index of an image in flat arrays: 48 bytes a chunk, so that images of 20 GB compare in little memory. */
 import { fromBytes } from '../bytes/byte-string.js';
+import { parseHex } from '../bytes/hex.js';
 import { INDEX_PAGE_ENTRIES } from '../format/container.js';
-import { DIGEST_SIZE } from '../hash/sha256.js';
+import { DIGEST_SIZE, hashLeaves, sha256 } from '../hash/sha256.js';
 import type { Image } from '../image/image.js';
 import type { ReadOptions } from '../source/range-source.js';
 import type { ChunkRef } from '../store/chunk-store.js';
+import { BLOCK_SIZE } from '../units.js';
 
 /** Index pages asked for at a time. */
 const PAGES_UNDER_WAY = 8;
@@ -16,6 +18,7 @@ export class ChunkTable {
   private readonly ids: Uint8Array;
   private readonly sizes: Uint32Array;
   private readonly offsets: Float64Array;
+  private readonly zeroId: Uint8Array;
 
   private constructor({ manifest }: Image) {
     const { chunkCount, chunkSize } = manifest.index;
@@ -23,6 +26,9 @@ export class ChunkTable {
     this.ids = new Uint8Array(chunkCount * DIGEST_SIZE);
     this.sizes = new Uint32Array(chunkCount);
     this.offsets = new Float64Array(chunkCount);
+    const leaves = new Uint8Array(chunkSize / BLOCK_SIZE * DIGEST_SIZE);
+    hashLeaves(new Uint8Array(chunkSize), parseHex(manifest.verity.salt, 'manifest.verity.salt'), leaves);
+    this.zeroId = sha256(leaves);
   }
 
   /** @throws what Image.locate throws */
@@ -57,6 +63,11 @@ export class ChunkTable {
   sameChunk(number: number, other: ChunkTable): boolean {
     const [start, end] = [number * DIGEST_SIZE, (number + 1) * DIGEST_SIZE];
     return Buffer.compare(this.ids.subarray(start, end), other.ids.subarray(start, end)) === 0;
+  }
+
+  /** @returns whether it is a whole chunk of zeros */
+  isZero(number: number): boolean {
+    return Buffer.compare(this.ids.subarray(number * DIGEST_SIZE, (number + 1) * DIGEST_SIZE), this.zeroId) === 0;
   }
 
   frameSizes(): Iterable<number> {

@@ -9,6 +9,9 @@ const SEED = 12;
 const CANDIDATES = 16;
 /** Equal bytes that another alignment must have more than the one that holds. */
 const GAIN = 8;
+/** Equal bytes more when it is further away than a reader of 64 KiB chunks likes to go: decompressing a chunk for some bytes costs more than they do. */
+const GAIN_FAR = 20;
+const FAR = 64 * 1024;
 /** Equal bytes that are counted at most: a longer run is followed by the alignment itself. */
 const LOOK = 4096;
 /** Old positions in the table: 64 MiB of it. Of more bytes than this, each second, third … is in it. */
@@ -70,7 +73,7 @@ export class DeltaIndex {
       if (length < SEED) at++;
       else {
         const held = countEqual(now, at, old, at + shift, length);
-        if (length > held + GAIN) return { at, old: place };
+        if (length > held + (Math.abs(place - at - shift) > FAR ? GAIN_FAR : GAIN)) return { at, old: place };
         at += Math.max(1, length >> 1); // what holds is nearly as good all the way
       }
     }

@@ -127,11 +127,12 @@ class Shares {
     };
     const { index: { chunkSize }, raw } = this.manifest;
     let at = rawStart;
+    let [gapsBefore, valuesBefore] = [0, 0];
     for (const { kind, length } of all) {
-      const [gapsBefore, valuesBefore] = [gaps.position, values.position];
       if (kind === 'old') differences.applyTo(this.scratch.subarray(0, length));
       const differs = values.position > valuesBefore;
       const costs = price.operation + (gaps.position - gapsBefore) * price.gap + (values.position - valuesBefore) * price.value + (kind === 'literal' || kind === 'frame' ? length * price.literal : 0);
+      [gapsBefore, valuesBefore] = [gaps.position, values.position];
       const makes = kind === 'same' || kind === 'frame' ? Math.min((kind === 'same' ? length : 1) * chunkSize, raw.size - at) : length;
       const share = this.kinds[differs ? 'changed' : kind];
       share.operations++;

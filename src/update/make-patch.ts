@@ -36,6 +36,7 @@ export interface MakePatchReport {
 }
 
 const CACHE_SIZE = 16 * MiB;
+const WINDOW_SIZE = MiB;
 
 /**
  * Deterministic: the same two images, level and libzstd give the same patch. Memory: what the trees and indexes of both have, and
@@ -64,6 +65,8 @@ class PatchMaker {
   readonly chunks = { same: 0, made: 0, stored: 0 };
   bytes = { copied: 0, data: 0 };
   private readonly codec = openCodec();
+  private window: { readonly offset: number; readonly bytes: Uint8Array } = { offset: 0, bytes: new Uint8Array(0) };
+  private zeroFrame: Uint8Array | undefined;
 
   constructor(private readonly old: Image, private readonly now: Image, private readonly writer: PatchWriter, private readonly options: MakePatchOptions) {}
 
@@ -77,7 +80,7 @@ class PatchMaker {
       baseRootDigest: parseHex(manifest.index.rootDigest, 'rootDigest'), baseRootHash: parseHex(manifest.verity.rootHash, 'rootHash'),
       baseHashOffset: BigInt(manifest.verity.hashOffset), baseRawSize: BigInt(manifest.raw.size), fileSize: BigInt(now.fileSize), fileDigest: await this.digestOfFile(),
     }, now.headBytes);
-    const regions = new RegionMaker({ old, now, trees, matches, writer, options });
+    const regions = new RegionMaker({ old, now, tables, trees, matches, writer, options });
     const { raw, index: { chunkSize, chunkCount } } = now.manifest;
     const had = manifest.index.chunkSize === chunkSize ? tables[0].firstByKey() : new Map<string, number>();
     let open = 0; // chunks from here on are made from regions, together
@@ -90,8 +93,9 @@ class PatchMaker {
       options.signal?.throwIfAborted();
       options.onProgress?.(number * chunkSize, raw.size);
       const { frameOffset, frameSize, size } = tables[1].place(number);
+      const frame = await this.frameAt(frameOffset, frameSize);
+      if (tables[1].isZero(number) && this.isZeroFrame(frame)) continue; // one operation makes many of them
       const twin = had.get(tables[1].key(number));
-      const frame = await now.readFile(frameOffset, frameSize, options);
       if (twin !== undefined && (twin + 1) * chunkSize <= manifest.raw.fileSystemSize && await this.hasFrame(tables[0], twin, frame)) {
         await close(number);
         writer.same(twin, size);
@@ -111,6 +115,27 @@ class PatchMaker {
     const hash = createHash('sha256');
     for (let at = 0; at < this.now.fileSize; at += 4 * MiB) hash.update(await this.now.readFile(at, Math.min(4 * MiB, this.now.fileSize - at), this.options));
     return hash.digest();
+  }
+
+  /** @returns bytes of the new file, good until the next call; frames come in order, so much is read at a time */
+  private async frameAt(offset: number, length: number): Promise<Uint8Array> {
+    const start = offset - this.window.offset;
+    if (start < 0 || start + length > this.window.bytes.length) {
+      this.window = { offset, bytes: await this.now.readFile(offset, Math.min(Math.max(length, WINDOW_SIZE), this.now.fileSize - offset), this.options) };
+      return this.window.bytes.subarray(0, length);
+    }
+    return this.window.bytes.subarray(start, start + length);
+  }
+
+  /** @param frame of a whole chunk of zeros. @returns whether whoever applies the patch makes it so */
+  private isZeroFrame(frame: Uint8Array): boolean {
+    const { codec, now: { manifest: { codec: { implementation, level }, index: { chunkSize } } } } = this;
+    if (codec.implementation !== implementation) return false;
+    if (this.zeroFrame === undefined) {
+      const target = new Uint8Array(codec.bound(chunkSize));
+      this.zeroFrame = target.slice(0, codec.compress(new Uint8Array(chunkSize), target, level));
+    }
+    return Buffer.compare(this.zeroFrame, frame) === 0;
   }
 
   private async hasFrame(table: ChunkTable, number: number, frame: Uint8Array): Promise<boolean> {

@@ -3,6 +3,7 @@ import type { Image } from '../image/image.js';
 import type { DirectoryNode, FileNode } from '../model/tree.js';
 import type { ReadOptions } from '../source/range-source.js';
 import { BLOCK_SIZE, MiB } from '../units.js';
+import type { ChunkTable } from './chunk-table.js';
 import { DeltaIndex, type Alignment } from './delta.js';
 import { Extents, type RawRange } from './extents.js';
 import type { PatchWriter } from './patch-writer.js';
@@ -17,6 +18,7 @@ const zeroBlock = Buffer.alloc(BLOCK_SIZE);
 export interface RegionMakerOptions {
   readonly old: Image;
   readonly now: Image;
+  readonly tables: readonly [old: ChunkTable, now: ChunkTable];
   readonly trees: readonly [old: DirectoryNode, now: DirectoryNode];
   readonly matches: ReadonlyMap<FileNode, FileNode>;
   readonly writer: PatchWriter;
@@ -87,8 +89,11 @@ export class RegionMaker {
   }
 
   private async makeMetadata(from: number, to: number): Promise<void> {
-    const { old, now, trees, writer, options } = this.to;
-    this.metadata ??= { old: await dataOf(old, regionsOf(trees[0], old.manifest.raw.fileSystemSize), options), now: await dataOf(now, this.regions, options) };
+    const { old, now, tables, trees, writer, options } = this.to;
+    this.metadata ??= {
+      old: await dataOf(old, tables[0], regionsOf(trees[0], old.manifest.raw.fileSystemSize), options),
+      now: await dataOf(now, tables[1], this.regions, options),
+    };
     let at = from;
     for (const { offset, length, position } of overlaps(this.metadata.now, from, to)) {
       if (offset > at) writer.zeros(offset - at);
@@ -159,26 +164,40 @@ export class RegionMaker {
   }
 }
 
-/** @returns what belongs to no file and is not zero, in whole blocks. Cost: all of that is read */
-async function dataOf(image: Image, regions: readonly Region[], options: ReadOptions): Promise<Extents> {
+/** @returns what belongs to no file and is not zero, in whole blocks. Cost: all of that is read, but for chunks of zeros */
+async function dataOf(image: Image, table: ChunkTable, regions: readonly Region[], options: ReadOptions): Promise<Extents> {
   const ranges: RawRange[] = [];
   let [start, end] = [0, 0];
   const flush = (): void => { if (end > start) ranges.push({ offset: start, length: end - start }); };
   for (const region of regions) {
     if (region.file !== undefined) continue;
-    for await (const { offset, bytes } of image.chunks(region.start, region.end, options)) {
-      for (let at = 0; at < bytes.length; at += BLOCK_SIZE) {
-        if (zeroBlock.compare(bytes, at, Math.min(at + BLOCK_SIZE, bytes.length)) === 0) continue;
-        if (offset + at !== end) {
-          flush();
-          start = offset + at;
+    for (const part of partsWithData(region, table)) {
+      for await (const { offset, bytes } of image.chunks(part.start, part.end, options)) {
+        for (let at = 0; at < bytes.length; at += BLOCK_SIZE) {
+          if (zeroBlock.compare(bytes, at, Math.min(at + BLOCK_SIZE, bytes.length)) === 0) continue;
+          if (offset + at !== end) {
+            flush();
+            start = offset + at;
+          }
+          end = offset + at + BLOCK_SIZE;
         }
-        end = offset + at + BLOCK_SIZE;
       }
     }
   }
   flush();
   return new Extents(ranges);
+}
+
+/** @returns what chunks of zeros leave of a region */
+function* partsWithData({ start, end }: Region, table: ChunkTable): Generator<{ readonly start: number; readonly end: number }> {
+  const { chunkSize } = table;
+  let from = start;
+  for (let number = Math.floor(start / chunkSize); number * chunkSize < end; number++) {
+    if (!table.isZero(number)) continue;
+    if (number * chunkSize > from) yield { start: from, end: number * chunkSize };
+    from = Math.min(end, (number + 1) * chunkSize);
+  }
+  if (end > from) yield { start: from, end };
 }
 
 /** @returns the ranges of `extents` inside a part of the raw image, and their positions */
