@@ -87,7 +87,7 @@ class ImageBase implements PatchBase {
   }
 
   async requireIntact(options: ReadOptions): Promise<void> {
-    for await (const { bytes } of this.image.chunks(0, this.image.manifest.raw.size, options)) void bytes;
+    for await (const { bytes } of this.image.chunks(0, this.image.manifest.raw.size, options)) bytes;
   }
 
   async close(): Promise<void> {

@@ -73,7 +73,7 @@ describe('inspect', () => {
 test('from a web server, and from standard input', async () => {
   const patch = bytes('p');
   await withRangeServer(patch, {}, async (server) => {
-    await cli.json(['patch', 'old.img.zst', `${server.url}`, '-o', 'result', unsigned]);
+    await cli.json(['patch', 'old.img.zst', server.url, '-o', 'result', unsigned]);
     expect((await cli.json<PatchInspection>(['inspect', server.url])).size).toBe(patch.length);
   });
   expect(bytes('result').equals(bytes('new.img.zst'))).toBe(true);
