@@ -9,9 +9,9 @@ import { parseHex } from '../bytes/hex.js';
 import { fromErrno, ThawfsError } from '../errors.js';
 import type { Manifest } from '../format/manifest.js';
 import { JOURNAL_MAGIC, journalHeader, journalRecord, type PatchHeader } from '../format/patch.js';
-import { readUpTo, writeAt } from './descriptor.js';
 import { tryFileLock } from '../sys/file-lock.js';
 import { BLOCK_SIZE, MiB } from '../units.js';
+import { readUpTo, writeAt } from './descriptor.js';
 import type { ImageOutput, ImageWriter, NewChunk } from './image-writer.js';
 import { busy, type ResumableFile } from './resumable-file.js';
 

@@ -1,8 +1,8 @@
 /** Leaves of a large image on disk, in a file without a name: the kernel removes it when this process ends, however it ends. */
 import { closeSync, constants, openSync, rmSync } from 'node:fs';
 import { fromErrno, ThawfsError } from '../errors.js';
-import { readUpTo, writeAt } from './descriptor.js';
 import type { LeafOverflow } from '../verity/leaf-store.js';
+import { readUpTo, writeAt } from './descriptor.js';
 
 export class LeafFile implements LeafOverflow {
   size = 0;

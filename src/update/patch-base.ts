@@ -11,9 +11,9 @@ import type { PatchHeader } from '../format/patch.js';
 import type { Image } from '../image/image.js';
 import { openImage } from '../image/open.js';
 import type { ReadOptions } from '../source/range-source.js';
-import { readUpTo } from './descriptor.js';
 import { MiB } from '../units.js';
 import { VerifiedAccess } from '../verity/verified-access.js';
+import { readUpTo } from './descriptor.js';
 import { bad } from './patch-reader.js';
 import { hasMagic } from './side-kind.js';
 
@@ -87,7 +87,8 @@ class ImageBase implements PatchBase {
   }
 
   async requireIntact(options: ReadOptions): Promise<void> {
-    for await (const { bytes } of this.image.chunks(0, this.image.manifest.raw.size, options)) bytes;
+    const parts = this.image.chunks(0, this.image.manifest.raw.size, options);
+    while ((await parts.next()).done !== true);
   }
 
   async close(): Promise<void> {

@@ -5,8 +5,8 @@
 import { closeSync, constants, existsSync, fstatSync, ftruncateSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fromErrno, ThawfsError } from '../errors.js';
-import { readUpTo, writeAt } from './descriptor.js';
 import { tryFileLock } from '../sys/file-lock.js';
+import { readUpTo, writeAt } from './descriptor.js';
 
 export class ResumableFile {
   private open = true;
