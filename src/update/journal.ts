@@ -93,10 +93,11 @@ export class Journal implements ImageOutput {
     fsyncSync(this.file.fd);
   }
 
-  /** Writes the device; then the journal is not needed any more. */
+  /** Writes the device; then the journal is not needed any more. @throws CHECKSUM_MISMATCH before anything is written when the journal was damaged */
   apply(onProgress: (done: number, total: number) => void): void {
     const total = Number(this.header.rawSize);
     this.device.require(total);
+    this.requireWhole();
     this.position = journalHeader.size;
     for (const { offset, bytes } of this.records()) {
       this.device.write(bytes, offset);
@@ -104,6 +105,17 @@ export class Journal implements ImageOutput {
     }
     this.device.finish(total);
     this.file.discard();
+  }
+
+  /** Half an update is worse than none. */
+  private requireWhole(): void {
+    this.position = journalHeader.size;
+    const records = this.records();
+    while (records.next().done !== true);
+    if (this.position === this.file.size) return;
+    throw new ThawfsError('CHECKSUM_MISMATCH', `${this.file.temporaryPath}: the journal is damaged at byte ${this.position}`, {
+      detail: { path: this.file.temporaryPath, offset: this.position }, suggestion: `If ${this.device.path} was not written yet, remove the journal and run the command again; else write the whole image to it (thawfs unpack).`,
+    });
   }
 
   /** Whether the file is the journal of this update. */

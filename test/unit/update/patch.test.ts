@@ -255,6 +255,27 @@ describe('forged with right checksums', () => {
 });
 
 describe('in place, refused', () => {
+  test('a damaged journal: nothing more is written; a whole one finishes what was interrupted', async () => {
+    await unpack('old.img.zst', 'device');
+    let assembled = false;
+    const stop = (done: number, total: number): void => {
+      if (assembled && done > total / 3) throw new Error('power cut');
+      assembled ||= done === total;
+    };
+    await expect(patchInPlace(at('device'), at('patch'), { trust, onProgress: stop })).rejects.toEqual(code('IO_FAILED'));
+    const half = readFileSync(at('device'));
+    const journal = readFileSync(at('.device.journal'));
+    const damaged = Buffer.from(journal);
+    damaged[damaged.length >> 1]! ^= 1;
+    writeFileSync(at('.device.journal'), damaged);
+    await expect(patchInPlace(at('device'), at('patch'), { trust })).rejects.toEqual(code('CHECKSUM_MISMATCH'));
+    expect(readFileSync(at('device')).equals(half)).toBe(true);
+    writeFileSync(at('.device.journal'), journal);
+    await patchInPlace(at('device'), at('patch'), { trust });
+    expect(readFileSync(at('device')).equals(readFileSync(at('new.img')))).toBe(true);
+    expect(readdirSync(folder).filter((name) => name.includes('journal'))).toEqual([]);
+  });
+
   test('another image, the wrong journal, a policy: the device is what it was', async () => {
     await unpack('new.img.zst', 'other');
     const before = readFileSync(at('other'));
