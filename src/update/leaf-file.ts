@@ -8,19 +8,19 @@ export class LeafFile implements LeafOverflow {
   size = 0;
   private fd: number | undefined;
 
-  /** @param path of a file that may be made, beside the output; it has the name for a moment, when the first leaves come */
-  constructor(private readonly path: string) {}
+  /** @param place path of a file that may be made, beside the output; it has the name for a moment, when the first leaves come */
+  constructor(private readonly place: string) {}
 
   append(bytes: Uint8Array): void {
     this.fd ??= this.create();
-    writeAt(this.fd, bytes, this.size, this.path);
+    writeAt(this.fd, bytes, this.size, this.place);
     this.size += bytes.length;
   }
 
   read(offset: number, length: number): Uint8Array {
     const bytes = Buffer.allocUnsafeSlow(length);
-    if (this.fd !== undefined && readUpTo(this.fd, bytes, offset, this.path) === length) return bytes;
-    throw new ThawfsError('IO_FAILED', `${this.path}: ends before byte ${offset + length}`);
+    if (this.fd !== undefined && readUpTo(this.fd, bytes, offset, this.place) === length) return bytes;
+    throw new ThawfsError('IO_FAILED', `${this.place}: ends before byte ${offset + length}`);
   }
 
   close(): void {
@@ -30,11 +30,11 @@ export class LeafFile implements LeafOverflow {
 
   private create(): number {
     try {
-      const fd = openSync(this.path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600);
-      rmSync(this.path);
+      const fd = openSync(this.place, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600);
+      rmSync(this.place);
       return fd;
     } catch (error) {
-      throw fromErrno(error, `creating ${this.path}`);
+      throw fromErrno(error, `creating ${this.place}`);
     }
   }
 }
