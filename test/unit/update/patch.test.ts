@@ -61,6 +61,7 @@ beforeAll(async () => {
   await build('tree', 'new.img.zst', { sequence: 2 });
   report = await makePatch(at('old.img.zst'), at('new.img.zst'), at('patch'), { trust });
   patch = readFileSync(at('patch'));
+  await unpack('new.img.zst', 'new.img');
 });
 afterAll(() => { rmSync(folder, { recursive: true, force: true }); });
 
@@ -94,7 +95,6 @@ describe('a patch', () => {
 
   test('from a raw image, to a raw image', async () => {
     await unpack('old.img.zst', 'old.img');
-    await unpack('new.img.zst', 'new.img');
     for (const [base, raw] of [['old.img', false], ['old.img', true], ['old.img.zst', true]] as const) {
       await apply(patch, { base, raw });
       expect(readFileSync(at('result')).equals(readFileSync(at(raw ? 'new.img' : 'new.img.zst')))).toBe(true);
