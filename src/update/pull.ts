@@ -85,7 +85,7 @@ export interface PullReport {
  * Everything that is written was verified against the signed index, and the finished file is checked as a whole, hash area included,
  * before it gets its name. A run that ends early leaves `.NAME.pull` beside the output, and the next one goes on from there.
  *
- * Memory: about 250 bytes for each chunk of the image and its seeds, and 24 MiB.
+ * Memory: about 250 bytes for each chunk of the image and its seeds, over some 160 MiB, of which the threads of the final check have most.
  *
  * @param location a URL or path of the image
  * @param output the file to write; replaced when the new one is whole
