@@ -14,10 +14,11 @@ When the directory is in use the processes that hold it are named. umount(8) doe
 
   static override flags = { lazy: boolean({ char: 'l', summary: 'Take it out of the tree now; it ends with its last user.' }) };
 
-  async run(): Promise<{ unmounted: string }> {
+  async run(): Promise<{ unmounted: string; ended: boolean }> {
     const { args: { directory }, flags: { lazy } } = await this.parse(Umount);
     const { unmountImage } = await import('../src/mount/unmount.js');
-    await unmountImage(directory, { lazy });
-    return { unmounted: directory };
+    const gone = await unmountImage(directory, { lazy });
+    if (!gone) this.remark('It is out of the tree; its server ends with its last user. thawfs status shows it until then.');
+    return { unmounted: directory, ended: gone };
   }
 }

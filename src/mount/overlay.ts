@@ -81,7 +81,8 @@ function createOverlay({ lowers, upper, work, readOnly = upper === undefined, un
     throw fromErrno(error, 'preparing the upper directory');
   }
   return createMount('overlay', {
-    flags: unprivileged ? ['userxattr'] : [],
+    // What nobody keeps need not reach the disk: else the end of the mount waits for that.
+    flags: [...(unprivileged ? ['userxattr'] : []), ...(upper !== undefined && readOnly ? ['volatile'] : [])],
     strings: [
       ['source', OVERLAY_SOURCE], ...lowers.map((lower) => ['lowerdir+', lower] as const),
       // An upper directory must fit other images too, and change hands while its last owner is still in use: no notes of what lay below.

@@ -3,6 +3,7 @@
  * go of it when the mount has left the tree: with its last user the file system ends then.
  */
 import { closeSync, rmSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import { hasCode } from '../errors.js';
 import { cloneMount, setMountReadOnly } from '../sys/mount.js';
 import { MountWatch } from '../sys/mount-watch.js';
@@ -11,8 +12,8 @@ import { LocalView } from './local-view.js';
 import { recordOf, type FromPopulator, type PopulateOrder, type ToPopulator } from './messages.js';
 import { isOurs, readMountTable } from './mount-table.js';
 
-/** Milliseconds between two looks at what has arrived: each reads all metadata. As a share of the time that a look takes, at least this many times that. */
-const PAUSE = 200;
+/** Milliseconds between two looks at what has arrived, which read all metadata each; and the share of a look's own time that it waits. */
+const LEAST_PAUSE = 200, MOST_PAUSE = 5000;
 const PAUSE_FACTOR = 4;
 
 const say = (message: FromPopulator): Promise<void> => new Promise((resolve) => { if (process.connected) process.send!(message, () => { resolve(); }); else resolve(); });
@@ -48,16 +49,15 @@ async function copyWhatArrives(copyUp: CopyUp, local: LocalView): Promise<void> 
   while (!ended.signal.aborted) {
     await arrival();
     const started = performance.now();
-    await copyUp.run(local.files(), ended.signal);
-    await pause(Math.max(PAUSE, PAUSE_FACTOR * (performance.now() - started)));
+    const files = [...local.files()];
+    const looked = performance.now() - started;
+    await copyUp.run(files, ended.signal);
+    await pause(Math.min(Math.max(LEAST_PAUSE, PAUSE_FACTOR * looked), MOST_PAUSE));
   }
 }
 
-function pause(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, milliseconds);
-    ended.signal.addEventListener('abort', () => { clearTimeout(timer); resolve(); }, { once: true });
-  });
+async function pause(milliseconds: number): Promise<void> {
+  await delay(milliseconds, undefined, { signal: ended.signal }).catch(() => undefined);
 }
 
 /** Ends populating when no mount of ours is on the directory any more. Before the first one is there, it is not missed. */

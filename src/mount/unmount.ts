@@ -18,10 +18,10 @@ export interface UnmountOptions {
 }
 
 /**
- * @returns when the mount, its loop devices and its processes are gone (with `lazy`: when it is out of the tree)
+ * @returns whether its processes are gone, or, after ten seconds, still ending (with `lazy`: at once); the mount itself is out of the tree
  * @throws NOT_MOUNTED when the directory is no mount of ours; MOUNT_BUSY with who holds it; NOT_PERMITTED
  */
-export async function unmountImage(directory: string, { lazy = false, runtimeFolder = defaultRuntimeFolder() }: UnmountOptions = {}): Promise<void> {
+export async function unmountImage(directory: string, { lazy = false, runtimeFolder = defaultRuntimeFolder() }: UnmountOptions = {}): Promise<boolean> {
   const { target, live } = await findOwnMount(directory, runtimeFolder);
   try {
     takeOut(target, lazy);
@@ -29,8 +29,9 @@ export async function unmountImage(directory: string, { lazy = false, runtimeFol
     throw hasCode(cause, 'MOUNT_BUSY') ? busyError(target, { what: 'in use', cause, suggestion: 'End these processes, or unmount with --lazy.' }) : cause;
   }
   if (lazy) await markDetached(live);
-  else await untilGone(live, PATIENCE);
+  const gone = await untilGone(live, lazy ? 0 : PATIENCE);
   await removeStale(runtimeFolder);
+  return gone;
 }
 
 /** @returns whether the processes of these mounts are gone @param patience milliseconds */

@@ -23,7 +23,9 @@ export class MountWatch {
     const descriptor = new DataView(new ArrayBuffer(POLLFD_SIZE));
     descriptor.setInt32(0, this.fd, true);
     descriptor.setInt16(4, POLLPRI, true);
-    await poll(new Uint8Array(descriptor.buffer), 1, -1);
+    const bytes = new Uint8Array(descriptor.buffer);
+    await poll(bytes, 1, -1);
+    bytes.fill(0); // Referenced until here: the kernel writes to it.
   }
 
   close(): void {
