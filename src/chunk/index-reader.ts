@@ -116,6 +116,20 @@ export class IndexReader {
     this.touch(this.decode(place, bytes));
   }
 
+  /** @returns a page that {@link IndexReader.find} named and its neighbours that are not here either: at most `most`, without gaps, under one parent */
+  around(place: PagePlace, most: number): PagePlace[] {
+    const above = place.level + 1;
+    const parent = above === this.pageCounts.length - 1 ? this.root : this.pages.get(pageKey(above, Math.floor(place.number / INDEX_PAGE_ENTRIES)));
+    if (parent === undefined) return [place];
+    const first = parent.span.number * INDEX_PAGE_ENTRIES;
+    const isMissing = (child: number): boolean => child >= first && child < first + parent.positions.length - 1 && !this.pages.has(pageKey(place.level, child));
+    const end = place.number - place.number % most + most;
+    let [from, to] = [place.number, place.number + 1];
+    while (from > end - most && isMissing(from - 1)) from--;
+    while (to < end && isMissing(to)) to++;
+    return Array.from({ length: to - from }, (_, i) => this.pagePlace(parent, from + i, from + i - first));
+  }
+
   private touch(page: Page): void {
     const key = pageKey(page.span.level, page.span.number);
     this.pages.delete(key);

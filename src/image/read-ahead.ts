@@ -1,6 +1,7 @@
 /**
  * Reading ahead of readers that go through an image in order. It bets only a fixed share of what was really used: the bytes
- * fetched in vain stay below that share however readers behave.
+ * fetched in vain stay below that share however readers behave. Where all of the image is being fetched anyway no byte is in
+ * vain: then whoever touches a chunk gets its neighbours next.
  */
 
 /** Chunks fetched ahead and not used yet are at most this share of those used, and a few. */
@@ -10,6 +11,18 @@ const FREE_BETS = 4;
 const STREAMS = 16;
 /** Chunks ahead of one reader at most: 4 MiB raw at 64 KiB. */
 const WINDOW_MAX = 64;
+/** Chunks ahead for each that a reader has used, when bets cost nothing. */
+const GENEROSITY = 4;
+
+export interface ReadAheadOptions {
+  readonly chunkCount: number;
+  /** Everything will be fetched in the end. */
+  readonly generous: boolean;
+  /** Whether a chunk needs no fetching. */
+  readonly isLocal: (chunk: number) => boolean;
+  /** Fetches chunks, ascending, in the background; must not throw. */
+  readonly prefetch: (chunks: readonly number[]) => void;
+}
 
 /** A reader that goes forwards. */
 interface Stream {
@@ -28,11 +41,7 @@ export class ReadAhead {
   private readonly bets = new Set<number>();
   private used = 0;
 
-  /**
-   * @param isLocal whether a chunk needs no fetching
-   * @param prefetch fetches chunks, ascending, in the background; must not throw
-   */
-  constructor(private readonly chunkCount: number, private readonly isLocal: (chunk: number) => boolean, private readonly prefetch: (chunks: readonly number[]) => void) {}
+  constructor(private readonly options: ReadAheadOptions) {}
 
   /** Chunks fetched ahead in vain so far, at worst. */
   get open(): number { return this.bets.size; }
@@ -55,16 +64,23 @@ export class ReadAhead {
 
   /** Asks for more when half of what was asked for has been used, so that the next part arrives before it is wanted. */
   private extend(stream: Stream): void {
-    const window = Math.min(WINDOW_MAX, stream.length - 1, Math.floor(this.used * WASTE) + FREE_BETS - this.bets.size + (stream.end - stream.next));
+    const { chunkCount, isLocal, prefetch } = this.options;
+    const window = Math.min(WINDOW_MAX, this.budget(stream));
     if (window < 1 || stream.end - stream.next > window / 2) return;
     const wanted: number[] = [];
-    const end = Math.min(this.chunkCount, stream.next + window);
+    const end = Math.min(chunkCount, stream.next + window);
     for (let chunk = stream.end; chunk < end; chunk++) {
-      if (this.isLocal(chunk)) continue;
+      if (isLocal(chunk)) continue;
       wanted.push(chunk);
       this.bets.add(chunk);
     }
     stream.end = Math.max(stream.end, end);
-    if (wanted.length > 0) this.prefetch(wanted);
+    if (wanted.length > 0) prefetch(wanted);
+  }
+
+  /** Chunks that may be ahead of a stream. */
+  private budget({ next, end, length }: Stream): number {
+    if (this.options.generous) return GENEROSITY * length;
+    return Math.min(length - 1, Math.floor(this.used * WASTE) + FREE_BETS - this.bets.size + (end - next));
   }
 }

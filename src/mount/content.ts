@@ -44,9 +44,9 @@ export async function openContent(plan: MountPlan, counters: Float64Array, onTou
 
 export interface OpenedBytes extends Omit<Content, 'fileSystem'> { readonly bytes: ImageBytes }
 
-async function openLazy({ locations, head, cache, cacheSize, offline, readTimeout, fillRate, handover }: ImagePlan, backend: Backend, counters: Float64Array, onTouch: ((chunk: number) => void) | undefined): Promise<OpenedBytes> {
+async function openLazy({ locations, head, cache, cacheSize, offline, readTimeout, fill, fillRate, handover }: ImagePlan, backend: Backend, counters: Float64Array, onTouch: ((chunk: number) => void) | undefined): Promise<OpenedBytes> {
   const store = new DiskStore(cache, cacheSize);
-  const image = await LazyImage.open({ head: Buffer.from(head, 'base64'), locations, cache: store, memorySize: MEMORY_SIZE, counters, readTimeout, offline, ...(onTouch === undefined ? {} : { onTouch }) });
+  const image = await LazyImage.open({ head: Buffer.from(head, 'base64'), locations, cache: store, memorySize: MEMORY_SIZE, counters, readTimeout, offline, filling: fill, ...(onTouch === undefined ? {} : { onTouch }) });
   const completion = new Completion({ image, store, rate: fillRate, handover: handover && backend === 'block' });
   return {
     bytes: image, completion, touch: (chunk) => { image.touch(chunk); },

@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { DeferredRequests } from '../fuse/deferred.js';
 import { requestResend } from '../fuse/device.js';
-import { addStatistics, STATISTICS_SIZE } from '../image/lazy-image.js';
+import { addStatistics, STATISTICS_SIZE } from '../image/lazy-statistics.js';
 import { openContent, type Content } from './content.js';
 import { errnoOf } from './errno.js';
 import type { Fault } from './file-status.js';

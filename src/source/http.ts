@@ -6,6 +6,7 @@
 import { EnvHttpProxyAgent, request as send, type Dispatcher } from 'undici';
 import { ThawfsError } from '../errors.js';
 import { MiB } from '../units.js';
+import type { LinkObserver } from './link-meter.js';
 import { judgeRange, one, redirectStatuses, type RangeRequest, type RemoteState } from './http-answer.js';
 import { MemorySource, requireInside } from './memory.js';
 import type { OnRequest, OpenedSource, RangeSource, ReadOptions } from './range-source.js';
@@ -22,6 +23,8 @@ export interface HttpOptions extends ReadOptions {
   /** Longest time for a request, milliseconds for each MiB begun. Default 60,000. */
   readonly transferTimeout?: number;
   readonly onRequest?: OnRequest;
+  /** Told how the link behaves. */
+  readonly link?: LinkObserver;
 }
 
 const MAX_REDIRECTS = 5;
@@ -35,7 +38,7 @@ const MAX_REDIRECTS = 5;
 export async function openHttpSource(url: string, openingLength: number, options: HttpOptions = {}): Promise<OpenedSource> {
   const client = new HttpFile(url, options);
   try {
-    const { state, bytes, whole } = await client.readRange(0, openingLength, options.signal);
+    const { state, bytes, whole } = await client.readRange(0, openingLength, options);
     if (!whole) return { source: new HttpSource(client, state), opening: bytes };
     await client.close();
     return { source: new MemorySource(bytes, client.location), opening: new Uint8Array(bytes) };
@@ -56,15 +59,21 @@ class HttpSource implements RangeSource {
     this.identity = state.etag ?? state.lastModified;
   }
 
-  async read(offset: number, length: number, { signal }: ReadOptions = {}): Promise<Uint8Array> {
+  async read(offset: number, length: number, options: ReadOptions = {}): Promise<Uint8Array> {
     requireInside(this, offset, length);
     if (length === 0) return new Uint8Array(0);
-    return (await this.client.readRange(offset, length, signal, this.state)).bytes;
+    return (await this.client.readRange(offset, length, options, this.state)).bytes;
   }
 
   close(): Promise<void> {
     return this.client.close();
   }
+}
+
+/** A range, and for whom. */
+interface Wanted extends RangeRequest, ReadOptions {
+  /** The state when the file was opened; undefined for the opening read. */
+  readonly known: RemoteState | undefined;
 }
 
 interface Answer {
@@ -94,30 +103,29 @@ class HttpFile {
     this.dispatcher = new EnvHttpProxyAgent({ connections, headersTimeout: idleTimeout, bodyTimeout: idleTimeout, connect, requestTls: connect });
   }
 
-  /** @param known the state when the file was opened; undefined for the opening read */
-  async readRange(offset: number, length: number, signal?: AbortSignal, known?: RemoteState): Promise<Answer> {
+  async readRange(offset: number, length: number, { signal, onArrival }: ReadOptions, known?: RemoteState): Promise<Answer> {
     signal?.throwIfAborted();
-    const wanted: RangeRequest = { location: this.location, offset, length };
+    const wanted: Wanted = { location: this.location, offset, length, signal, onArrival, known };
     const target = this.resolved;
     if (target !== undefined) {
       try {
-        return await this.follow(target, wanted, signal, known);
+        return await this.follow(target, wanted);
       } catch {
         signal?.throwIfAborted();
         this.resolved = undefined; // Expired, moved or down: ask the origin where it is now.
       }
     }
-    return this.follow(this.origin, wanted, signal, known);
+    return this.follow(this.origin, wanted);
   }
 
   close(): Promise<void> {
     return this.dispatcher.destroy();
   }
 
-  private async follow(start: URL, wanted: RangeRequest, signal: AbortSignal | undefined, known: RemoteState | undefined): Promise<Answer> {
+  private async follow(start: URL, wanted: Wanted): Promise<Answer> {
     let url = start;
     for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
-      const answer = await this.exchange(url, wanted, signal, known);
+      const answer = await this.exchange(url, wanted);
       if (!(answer instanceof URL)) {
         this.resolved = url === this.origin ? undefined : url;
         return answer;
@@ -130,11 +138,12 @@ class HttpFile {
   }
 
   /** One request and its answer, or the place that it redirects to. */
-  private async exchange(url: URL, wanted: RangeRequest, signal: AbortSignal | undefined, known: RemoteState | undefined): Promise<Answer | URL> {
-    const { offset, length } = wanted;
-    const { transferTimeout = 60_000, onRequest } = this.options;
+  private async exchange(url: URL, wanted: Wanted): Promise<Answer | URL> {
+    const { offset, length, signal, known } = wanted;
+    const { transferTimeout = 60_000, onRequest, link } = this.options;
     const deadline = new Deadline(transferTimeout * Math.ceil(length / MiB), signal);
     const received = { bytes: 0 };
+    const sent = performance.now();
     try {
       const response = await send(url, {
         dispatcher: this.dispatcher, signal: deadline.signal,
@@ -143,11 +152,12 @@ class HttpFile {
           ...(url.origin === this.origin.origin ? this.headers : {}),
         },
       });
+      link?.answered(performance.now() - sent);
       response.body.on('error', () => undefined); // Errors reach us through the iterator; a body that is dropped has no other listener.
       try {
         if (redirectStatuses.has(response.statusCode)) return this.redirectTarget(url, response, wanted);
         const state = judgeRange(response.statusCode, response.headers, wanted, known);
-        const bytes = await collect(response.body, Math.min(length, state.size - offset), wanted, received);
+        const bytes = await collect(response.body, Math.min(length, state.size - offset), wanted, received, link);
         return { state, bytes, whole: response.statusCode === 200 };
       } finally {
         // Only what was read to its end leaves the connection fit for the next request; of the rest we want no more bytes.
@@ -175,7 +185,7 @@ class HttpFile {
 }
 
 /** Gathers a body that must have exactly `length` bytes. */
-async function collect(body: AsyncIterable<Uint8Array>, length: number, { location, offset }: RangeRequest, received: { bytes: number }): Promise<Uint8Array> {
+async function collect(body: AsyncIterable<Uint8Array>, length: number, { location, offset, onArrival }: Wanted, received: { bytes: number }, link: LinkObserver | undefined): Promise<Uint8Array> {
   const target = Buffer.allocUnsafeSlow(length);
   for await (const part of body) {
     const at = received.bytes;
@@ -186,6 +196,8 @@ async function collect(body: AsyncIterable<Uint8Array>, length: number, { locati
       });
     }
     target.set(part, at);
+    link?.arrived(part.length);
+    onArrival?.(target, received.bytes);
   }
   if (received.bytes === length) return target;
   throw new ThawfsError('SOURCE_UNREACHABLE', `${location}: the answer ended after ${received.bytes} of ${length} bytes`, {

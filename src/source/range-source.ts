@@ -3,6 +3,11 @@
 export interface ReadOptions {
   /** Aborting rejects with the signal's reason, unwrapped. */
   readonly signal?: AbortSignal | undefined;
+  /**
+   * Called while the answer comes: `bytes` is what the read will return, of which the first `arrived` are here. A read that is tried
+   * again begins anew. Sources that answer at once need not call it.
+   */
+  readonly onArrival?: ((bytes: Uint8Array, arrived: number) => void) | undefined;
 }
 
 export interface RangeSource {

@@ -1,8 +1,9 @@
 /** The innermost store: frames from a source, neighbours in one request, each chunk verified where it is made. */
 import { hasCode } from '../errors.js';
-import type { RangeSource } from '../source/range-source.js';
+import type { RangeSource, ReadOptions } from '../source/range-source.js';
 import { KiB, MiB } from '../units.js';
 import type { ChunkRef, ChunkStore } from './chunk-store.js';
+import { Promised } from './promised.js';
 import { Slots } from './slots.js';
 
 /** Turns a frame into a verified chunk. @throws CHUNK_DIGEST_MISMATCH */
@@ -22,24 +23,47 @@ const GAP_SIZE = 32 * KiB;
 const RUN_SIZE = 4 * MiB;
 const PARALLEL = 4;
 
+export interface RemoteOptions {
+  /** Requests at a time; default 4. */
+  readonly parallel?: number;
+  /** Bytes between two wanted frames that are fetched along rather than skipped; default 32 KiB. */
+  readonly gapSize?: number;
+}
+
 export class RemoteStore implements ChunkStore {
-  private readonly slots = new Slots(PARALLEL);
+  private readonly slots: Slots;
 
   /** @param onRefetch called for each chunk that is fetched a second time because the first answer was not the chunk */
-  constructor(private readonly source: RangeSource, private readonly decode: DecodeChunk, private readonly onRefetch: () => void) {}
-
-  get(chunks: readonly ChunkRef[], signal?: AbortSignal): Promise<Uint8Array>[] {
-    return planRuns(chunks).flatMap((run) => {
-      const bytes = this.read(run.offset, run.length, signal);
-      return run.chunks.map((chunk) => bytes.then((frames) => {
-        const start = chunk.frameOffset - run.offset;
-        return this.decodeOrRefetch(chunk, frames.subarray(start, start + chunk.frameSize), signal);
-      }));
-    });
+  constructor(private readonly source: RangeSource, private readonly decode: DecodeChunk, private readonly onRefetch: () => void, private readonly options: RemoteOptions = {}) {
+    this.slots = new Slots(options.parallel ?? PARALLEL);
   }
 
-  private read(offset: number, length: number, signal: AbortSignal | undefined): Promise<Uint8Array> {
-    return this.slots.run(() => this.source.read(offset, length, { signal }), signal);
+  get(chunks: readonly ChunkRef[], signal?: AbortSignal): Promise<Uint8Array>[] {
+    return planRuns(chunks, this.options.gapSize).flatMap((run) => this.fetchRun(run, signal));
+  }
+
+  /** Chunks are handed out as their last byte arrives: whoever waits for the first one does not wait for the run. */
+  private fetchRun({ offset, length, chunks }: FrameRun, signal: AbortSignal | undefined): Promise<Uint8Array>[] {
+    const frames = chunks.map(() => new Promised<Uint8Array>());
+    let next = 0;
+    const hand = (bytes: Uint8Array, arrived: number): void => {
+      for (; next < chunks.length; next++) {
+        const { frameOffset, frameSize } = chunks[next]!;
+        const start = frameOffset - offset;
+        if (start + frameSize > arrived) return;
+        frames[next]!.resolve(bytes.subarray(start, start + frameSize));
+      }
+    };
+    // The last one when the source has said that all is well.
+    this.read(offset, length, { signal, onArrival: (bytes, arrived) => { hand(bytes, Math.min(arrived, length - 1)); } }).then(
+      (bytes) => { hand(bytes, length); },
+      (error: unknown) => { for (const frame of frames.slice(next)) frame.reject(error); },
+    );
+    return frames.map(({ promise }, i) => promise.then((frame) => this.decodeOrRefetch(chunks[i]!, frame, signal)));
+  }
+
+  private read(offset: number, length: number, options: ReadOptions): Promise<Uint8Array> {
+    return this.slots.run(() => this.source.read(offset, length, options), options.signal);
   }
 
   /** What was damaged on the way is whole the second time; what is damaged at its origin fails for good. */
@@ -49,7 +73,7 @@ export class RemoteStore implements ChunkStore {
     } catch (error) {
       if (!hasCode(error, 'CHUNK_DIGEST_MISMATCH')) throw error;
       this.onRefetch();
-      return this.decode(chunk, await this.read(chunk.frameOffset, chunk.frameSize, signal));
+      return this.decode(chunk, await this.read(chunk.frameOffset, chunk.frameSize, { signal }));
     }
   }
 }

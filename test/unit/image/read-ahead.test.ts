@@ -2,15 +2,18 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { ReadAhead } from '../../../src/image/read-ahead.js';
 
-/** A reader over an image of `count` chunks: what it touches is fetched if it is not here, as a mount would. */
-function simulate(count: number): { touch: (chunk: number) => boolean; fetched: Set<number>; touched: Set<number>; requests: number[] } {
+/** A reader over an image of `chunkCount` chunks: what it touches is fetched if it is not here, as a mount would. */
+function simulate(chunkCount: number, generous = false): { touch: (chunk: number) => boolean; fetched: Set<number>; touched: Set<number>; requests: number[] } {
   const fetched = new Set<number>();
   const touched = new Set<number>();
   const requests: number[] = [];
-  const ahead = new ReadAhead(count, (chunk) => fetched.has(chunk), (chunks) => {
-    expect(chunks.every((chunk, i) => chunk < count && (i === 0 || chunk > chunks[i - 1]!))).toBe(true);
-    requests.push(chunks.length);
-    for (const chunk of chunks) fetched.add(chunk);
+  const ahead = new ReadAhead({
+    chunkCount, generous, isLocal: (chunk) => fetched.has(chunk),
+    prefetch: (chunks) => {
+      expect(chunks.every((chunk, i) => chunk < chunkCount && (i === 0 || chunk > chunks[i - 1]!))).toBe(true);
+      requests.push(chunks.length);
+      for (const chunk of chunks) fetched.add(chunk);
+    },
   });
   return {
     fetched, touched, requests,
@@ -43,6 +46,13 @@ describe('ReadAhead', () => {
     const { touch, fetched, touched } = simulate(100_000);
     for (let i = 0; i < 2000; i++) touch(i * 7919 % 100_000);
     expect(fetched.size - touched.size).toBeLessThanOrEqual(4);
+  });
+
+  test('where everything is fetched anyway, a first touch already brings the neighbours', () => {
+    const { touch, requests } = simulate(1000, true);
+    const waits = Array.from({ length: 100 }, (_, i) => touch(500 + i)).filter((waited) => waited).length;
+    expect(waits).toBe(1);
+    expect(requests[0]).toBe(4);
   });
 
   test('whatever readers do, what is fetched in vain stays below a quarter of what is used, and a few', () => {

@@ -1,0 +1,49 @@
+/** All places of an image together: chunks and bytes from the first that can give them. */
+import type { Head } from '../chunk/head.js';
+import { hasCode, ThawfsError } from '../errors.js';
+import type { SourceOptions } from '../source/open-source.js';
+import type { ChunkStore } from '../store/chunk-store.js';
+import { FailoverStore } from '../store/failover-store.js';
+import { RemoteStore, type DecodeChunk } from '../store/remote-store.js';
+import { MAX_REQUESTS } from './fetch-scheduler.js';
+import { Origin } from './origin.js';
+import { OriginStore } from './origin-store.js';
+
+export class Origins {
+  readonly chunks: ChunkStore;
+  private readonly origins: readonly Origin[];
+
+  /** @param locations best first */
+  constructor(locations: readonly string[], head: Head, options: SourceOptions, decode: DecodeChunk, onRefetch: () => void) {
+    this.origins = locations.map((location) => new Origin(location, head, { connections: MAX_REQUESTS, ...options }));
+    // Runs are planned by the scheduler, and what nobody wants is not fetched.
+    this.chunks = new FailoverStore(this.origins.map((origin) => new OriginStore(origin, (source) => new RemoteStore(source, decode, onRefetch, { parallel: MAX_REQUESTS, gapSize: 0 }))));
+  }
+
+  /**
+   * @param judge takes the bytes, or throws: then another origin is asked
+   * @throws what went wrong at the first origin
+   */
+  async read<T>(offset: number, length: number, judge: (bytes: Uint8Array) => T): Promise<T> {
+    let failure: unknown;
+    for (const origin of this.origins) {
+      try {
+        return judge(await (await origin.source()).read(offset, length));
+      } catch (error) {
+        if (hasCode(error, 'SOURCE_CHANGED', 'SOURCE_UNREACHABLE')) origin.reset();
+        failure ??= error;
+      }
+    }
+    throw failure as Error;
+  }
+}
+
+/** Origins that may not be asked. */
+export const noOrigins: Pick<Origins, 'chunks' | 'read'> = {
+  chunks: { get: (chunks) => chunks.map(() => Promise.reject(offlineError())) },
+  read: () => Promise.reject(offlineError()),
+};
+
+function offlineError(): ThawfsError {
+  return new ThawfsError('CHUNK_MISSING', 'not on this machine, and origins may not be asked', { suggestion: 'Mount without --offline, or run thawfs fill while online.' });
+}

@@ -1,0 +1,64 @@
+/** What a link can do, told by the requests that go over it: how long an answer takes, and how many bytes come in a time. */
+import { KiB, MiB } from '../units.js';
+
+/** Is told what requests experience. */
+export interface LinkObserver {
+  /** An answer began this many milliseconds after its request was sent. */
+  answered(milliseconds: number): void;
+  /** Bytes of a body came. */
+  arrived(bytes: number): void;
+}
+
+/** Taken until something is known: the round trip in milliseconds, the rate in bytes per millisecond (16 Mbit/s). */
+const ASSUMED_ROUND_TRIP = 50;
+const ASSUMED_RATE = 2000;
+/** The shortest of the last answers is the round trip: the others waited behind other bytes, or for a connection. */
+const ANSWERS_KEPT = 32;
+/** The best of the last windows is the rate: in the others there was less to fetch. A window lasts two round trips, and no less than this. */
+const WINDOWS_KEPT = 6;
+const SHORTEST_WINDOW = 100;
+const LEAST_CAPACITY = 128 * KiB;
+const MOST_CAPACITY = 16 * MiB;
+
+export class LinkMeter implements LinkObserver {
+  private readonly answers: number[] = [];
+  private readonly windows: number[] = [];
+  private window: { readonly start: number; bytes: number } | undefined;
+
+  /** @param now milliseconds of a steady clock; tests give their own */
+  constructor(private readonly now: () => number = () => performance.now()) {}
+
+  answered(milliseconds: number): void {
+    this.answers.push(milliseconds);
+    if (this.answers.length > ANSWERS_KEPT) this.answers.shift();
+  }
+
+  arrived(bytes: number): void {
+    const now = this.now();
+    if (this.window === undefined) {
+      this.window = { start: now, bytes: 0 }; // these bytes came before it
+      return;
+    }
+    this.window.bytes += bytes;
+    const length = now - this.window.start;
+    if (length < Math.max(SHORTEST_WINDOW, 2 * this.roundTrip)) return;
+    this.windows.push(this.window.bytes / length);
+    if (this.windows.length > WINDOWS_KEPT) this.windows.shift();
+    this.window = { start: now, bytes: 0 };
+  }
+
+  /** Milliseconds. */
+  get roundTrip(): number {
+    return this.answers.length === 0 ? ASSUMED_ROUND_TRIP : Math.min(...this.answers);
+  }
+
+  /** Bytes per millisecond. */
+  get rate(): number {
+    return this.windows.length === 0 ? ASSUMED_RATE : Math.max(...this.windows);
+  }
+
+  /** Bytes that must be under way so that the link is never idle: rate times round trip, within reason. */
+  get capacity(): number {
+    return Math.min(MOST_CAPACITY, Math.max(LEAST_CAPACITY, this.rate * this.roundTrip));
+  }
+}
