@@ -34,6 +34,7 @@ SOURCE is one of:
     { description: 'Of a container image:', command: 'skopeo copy docker://debian:12 oci:layout && <%= config.bin %> <%= command.id %> oci:layout -o debian.img.zst --key ci.pem' },
     { description: 'Reproducible although the tree has fresh times and the owner of whoever made it:', command: 'SOURCE_DATE_EPOCH=1700000000 <%= config.bin %> <%= command.id %> out/ -o app.img.zst --clamp-mtime --owner 0:0' },
     { description: 'The next release, laid out so that whoever has the last one fetches little:', command: '<%= config.bin %> <%= command.id %> rootfs/ -o app-18.img.zst --base app-17.img.zst --trust ci.pub --key ci.pem --name app --sequence 18' },
+    { description: 'Laid out for a fast start, as an earlier version was seen to start:', command: '<%= config.bin %> run app1.img.zst --record app.profile -- ./bin/app --version && <%= config.bin %> <%= command.id %> rootfs/ -o app2.img.zst --profile app.profile' },
     { description: 'With the signature that the kernel and systemd check:', command: '<%= config.bin %> <%= command.id %> rootfs/ -o app.img.zst --key release.pem --cert release.crt' },
   ];
 
@@ -50,6 +51,7 @@ SOURCE is one of:
     'chunk-size': sizeFlag({ helpGroup: 'PACKING', summary: 'Raw bytes that are compressed and fetched together, 16K to 1M. [default: 64K]' }),
     'jobs': integer({ char: 'j', min: 1, helpValue: 'N', helpGroup: 'PACKING', summary: 'Threads that compress and hash; as many as processors unless given.' }),
     'check': boolean({ allowNo: true, default: true, helpGroup: 'PACKING', summary: 'Read the finished image back and check it.' }),
+    'profile': string({ helpValue: 'FILE', helpGroup: 'PACKING', summary: 'Lay out first what this start-up profile names, and have mounts fetch it first; written by mount --record and run --record.' }),
     'exclude': string({ multiple: true, multipleNonGreedy: true, helpValue: 'GLOB', helpGroup: 'TREE', summary: 'Leave out what matches. May be repeated.' }),
     'owner': ownerFlag({ helpGroup: 'TREE', summary: 'Owner of everything, instead of that in the source.' }),
     'clamp-mtime': string({
@@ -91,7 +93,7 @@ SOURCE is one of:
             location: flags.base, trust: await trustPolicy({ ...flags, 'any-sequence': true }), zeroFree: flags['zero-free'], ...given({ maxWaste: flags['max-waste'] }),
           },
           name: flags.name, label: flags.label, sequence: flags.sequence, expires: flags.expires, level: flags.level, chunkSize: flags['chunk-size'],
-          jobs: flags.jobs, exclude: flags.exclude, owner: flags.owner, clampMtime: clampTime(flags['clamp-mtime'], process.env), salt: flags.salt, uuid: flags.uuid,
+          jobs: flags.jobs, profile: flags.profile, exclude: flags.exclude, owner: flags.owner, clampMtime: clampTime(flags['clamp-mtime'], process.env), salt: flags.salt, uuid: flags.uuid,
           volumeName: flags['volume-name'], size: flags.size, freeBytes: flags.free,
         }),
         signal: this.signal, onProgress: progress.update,
@@ -106,10 +108,11 @@ SOURCE is one of:
   }
 }
 
-function summary({ output, manifest, fileSize, rawSize, tree, signedBy, checked, base }: BuildReport, seconds: number): string {
+function summary({ output, manifest, fileSize, rawSize, tree, signedBy, checked, base, profile }: BuildReport, seconds: number): string {
   return fields([
     ['image', output], ['size', exactSize(fileSize)], ['raw size', `${exactSize(rawSize)}, compressed to ${percent(fileSize, rawSize)}`],
     ['files', tree?.inodes], ['base', base === undefined ? undefined : baseSummary(base)], ['root hash', manifest.verity.rootHash],
+    ['profile', profile === undefined ? undefined : `${profile.visits} visits, ${profile.gone} gone, ${profile.changed} changed; mounts fetch ${profile.chunks} chunks first`],
     ['signed by', signedBy.length === 0 ? 'nobody' : signedBy.map(({ keyId, scheme }) => `${keyId} (${scheme})`).join(', ')],
     ['checked', checked ? 'yes: read back, decompressed, hashed again' : 'no'], ['took', `${seconds.toFixed(1)} s`],
   ]);

@@ -18,6 +18,7 @@ As root the kernel's own ext4 reads the image (--backend block). Everybody else 
   static override examples = [
     { description: 'Run from an image on a server at once:', command: '<%= config.bin %> <%= command.id %> https://example.org/app.img.zst /srv/app --trust ci.pub' },
     { description: 'Fetch only what is used, and nothing else:', command: '<%= config.bin %> <%= command.id %> https://example.org/app.img.zst /srv/app --trust ci.pub --no-fill' },
+    { description: 'Record what a start reads, and lay the next image out by it:', command: '<%= config.bin %> <%= command.id %> app.img.zst /srv/app --record app.profile && … && <%= config.bin %> umount /srv/app && <%= config.bin %> build rootfs/ -o app2.img.zst --profile app.profile' },
     { description: 'A writable view:', command: '<%= config.bin %> <%= command.id %> https://example.org/app.img.zst /srv/app --trust ci.pub --upper /srv/app.changes' },
     { description: 'Without root\'s ext4, and yet as fast as local files once they are here:', command: '<%= config.bin %> <%= command.id %> https://example.org/app.img.zst /srv/app --trust ci.pub --backend tree --populate' },
     { description: 'Update a live mount; files that are open stay as they are:', command: '<%= config.bin %> <%= command.id %> --replace https://example.org/app-2.img.zst /srv/app --trust ci.pub' },

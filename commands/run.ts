@@ -15,6 +15,7 @@ The exit status is the command's.`;
 
   static override examples = [
     { description: 'Run a program from an image on a server:', command: '<%= config.bin %> <%= command.id %> https://example.org/app.img.zst --trust ci.pub -- ./bin/app --version' },
+    { description: 'Record what a program reads, for thawfs build --profile:', command: '<%= config.bin %> <%= command.id %> app.img.zst --trust ci.pub --record app.profile -- ./bin/app --version' },
     { description: 'Look around:', command: '<%= config.bin %> <%= command.id %> app.img.zst --allow-unsigned -- find . -size +1M' },
   ];
 

@@ -12,6 +12,9 @@ export const mountFlags = {
   'mirror': string({ multiple: true, multipleNonGreedy: true, helpValue: 'URL', summary: 'Another place of the same image, asked when the first fails. May be repeated.' }),
   'fill': boolean({ allowNo: true, default: true, summary: 'Fetch the rest in the background; on unless --no-fill.' }),
   'fill-rate': sizeFlag({ summary: 'Most bytes per second of the background.' }),
+  'profile': string({ helpValue: 'FILE', helpGroup: 'PROFILE', summary: 'Fetch first what this profile names, in its order; the profile in the image unless given.' }),
+  'prefetch': boolean({ allowNo: true, default: true, helpGroup: 'PROFILE', summary: 'Fetch first what a profile names; on unless --no-prefetch.' }),
+  'record': string({ helpValue: 'FILE', helpGroup: 'PROFILE', summary: 'Write what is read, and in which order, into this profile.' }),
   'handover': boolean({ allowNo: true, default: true, summary: 'When everything is here, go on without a server; on unless --no-handover.' }),
   'read-timeout': string({ helpValue: 'SECONDS', default: '60', summary: 'How long a read waits for an origin that does not answer.' }),
   'backend': option({ options: ['auto', 'block', 'tree'] as const, default: 'auto', summary: 'block: kernel ext4, for root. tree: our own reader behind FUSE, for everybody, and for images that are not trusted.' })(),
@@ -26,6 +29,9 @@ export interface MountFlags extends TrustFlags {
   readonly 'mirror'?: readonly string[] | undefined;
   readonly 'fill': boolean;
   readonly 'fill-rate'?: number | undefined;
+  readonly 'profile'?: string | undefined;
+  readonly 'prefetch': boolean;
+  readonly 'record'?: string | undefined;
   readonly 'handover': boolean;
   readonly 'read-timeout': string;
   readonly 'backend': 'auto' | 'block' | 'tree';
@@ -34,9 +40,10 @@ export interface MountFlags extends TrustFlags {
 
 /** @throws BAD_ARGUMENT; what {@link trustPolicy} throws */
 export async function mountOptions(flags: MountFlags, signal: AbortSignal): Promise<MountOptions> {
-  const { cache, 'cache-size': cacheSize, offline, mirror, fill, 'fill-rate': fillRate, handover, backend, trace } = flags;
+  const { cache, 'cache-size': cacheSize, offline, mirror, fill, 'fill-rate': fillRate, profile, prefetch, record, handover, backend, trace } = flags;
   return {
-    trust: await trustPolicy(flags), signal, backend, offline, handover, trace, fill: fill && !offline, readTimeout: parseSeconds(flags['read-timeout']) * 1000,
+    trust: await trustPolicy(flags), signal, backend, offline, prefetch, handover, trace, fill: fill && !offline, readTimeout: parseSeconds(flags['read-timeout']) * 1000,
+    ...(profile === undefined ? {} : { profile }), ...(record === undefined ? {} : { record }),
     ...(cache === undefined ? {} : { cache }), ...(cacheSize === undefined ? {} : { cacheSize }),
     ...(mirror === undefined ? {} : { mirrors: mirror }), ...(fillRate === undefined ? {} : { fillRate }),
   };

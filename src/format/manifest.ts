@@ -3,6 +3,7 @@ import { decodeCanonicalJson, encodeCanonicalJson, type JsonValue } from '../byt
 import { JsonFields } from '../bytes/json-fields.js';
 import { ThawfsError } from '../errors.js';
 import { BLOCK_SIZE, KiB, MiB } from '../units.js';
+import { decodeChunkList } from './chunk-list.js';
 import { CHUNK_COUNT_MAX } from './container.js';
 
 /** DSSE payload type of the manifest. */
@@ -44,6 +45,13 @@ export interface Manifest {
   readonly codec: { readonly name: 'zstd'; readonly level: number; readonly implementation: string };
   /** Root hash of the image this one was laid out on. */
   readonly base?: string;
+  /** What starts from this image read first, when it was recorded (docs/profile.md). */
+  readonly profile?: {
+    /** SHA-256 of the profile. */
+    readonly digest: string;
+    /** Chunks in the order of their use, see chunk-list.ts. */
+    readonly chunks: string;
+  };
   /** Free facts about the build: tool and version. */
   readonly provenance: { readonly [key: string]: string };
 }
@@ -73,6 +81,7 @@ export function decodeManifest(bytes: Uint8Array): Manifest {
   const index = top.record('index');
   const codec = top.record('codec');
   const provenance = top.record('provenance');
+  const profile = top.optional('profile', () => decodeProfile(top.record('profile')));
   const manifest: Manifest = {
     formatVersion,
     name: top.text('name', /^[^\x00-\x1f\x7f]{1,255}$/), // eslint-disable-line no-control-regex -- control characters are what is refused
@@ -104,6 +113,7 @@ export function decodeManifest(bytes: Uint8Array): Manifest {
       implementation: codec.text('implementation', /^[\x20-\x7e]{1,100}$/),
     },
     ...top.optional('base', () => top.text('base', /^[0-9a-f]{64}$/)),
+    ...profile,
     provenance: provenance.texts(),
   };
   for (const fields of [top, raw, verity, index, codec]) fields.refuseOthers();
@@ -113,7 +123,14 @@ export function decodeManifest(bytes: Uint8Array): Manifest {
   consistent(image.size === image.fileSystemSize + BLOCK_SIZE + hashTreeSize(tree.dataBlocks), 'raw.size');
   consistent(Number.isInteger(Math.log2(chunkSize)), 'index.chunkSize');
   consistent(chunkCount === Math.ceil(image.size / chunkSize), 'index.chunkCount');
+  if (manifest.profile !== undefined) decodeChunkList(manifest.profile.chunks, chunkCount, 'manifest.profile.chunks');
   return manifest;
+}
+
+function decodeProfile(fields: JsonFields): Manifest['profile'] & object {
+  const profile = { digest: fields.text('digest', /^[0-9a-f]{64}$/), chunks: fields.text('chunks', /^[\d,-]+$/) };
+  fields.refuseOthers();
+  return profile;
 }
 
 /** @returns hash blocks of each level of the dm-verity tree over `dataBlocks` blocks, top level first: 128 SHA-256 digests per 4096-byte block. None for a single block. */

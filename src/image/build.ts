@@ -5,13 +5,18 @@ import { formatUuid } from '../bytes/uuid.js';
 import { encodeHead, headSizeFor } from '../chunk/head.js';
 import type { WorkerPool } from '../chunk/pool.js';
 import { ThawfsError } from '../errors.js';
+import { encodeChunkList } from '../format/chunk-list.js';
 import { encodeManifest, hashTreeSize, type Manifest } from '../format/manifest.js';
 import { encodeSignatures, type SignatureScheme } from '../format/signatures.js';
 import { writeFully } from '../sys/write.js';
 import { BLOCK_SIZE, KiB, MiB } from '../units.js';
 import type { BaseImage, BaseSource } from './base.js';
+import type { Image } from './image.js';
 import { writeOutput, type OutputFile } from './output-file.js';
 import { createPool, packImage, type PackedImage } from './pack.js';
+import type { EmbeddedProfile } from './profile/embed.js';
+import { decodeProfile, profileDigest, type Profile } from './profile/profile.js';
+import { readProfileBytes } from './profile/recording.js';
 import { openRawSource, type RawSource, type RawSourceOptions } from './raw-source.js';
 import { Signers, type SignOptions } from './signers.js';
 import { VERSION } from './version.js';
@@ -22,7 +27,7 @@ export type BuildStage = 'scan' | 'pack' | 'check';
 /** Not the name of the source: a copy under another name must give the same bytes. */
 const DEFAULT_NAME = 'image';
 
-export interface BuildOptions extends RawSourceOptions, Partial<SignOptions> {
+export interface BuildOptions extends Omit<RawSourceOptions, 'profile'>, Partial<SignOptions> {
   /** A directory, a tar (`-` = standard input), `oci:DIR[:TAG]`, `docker-archive:FILE`, `dump:FILE` or `ext4:FILE`. */
   readonly source: string;
   /** The image file to write; replaced if it exists, and only when the new one is complete. */
@@ -42,6 +47,8 @@ export interface BuildOptions extends RawSourceOptions, Partial<SignOptions> {
   readonly salt?: Uint8Array;
   /** Worker threads, default the processors of this machine. */
   readonly jobs?: number;
+  /** A start-up profile (a file that a recording mount has written): its files are laid out first, in its order, and mounts of the image fetch them first. */
+  readonly profile?: string;
   /** Read the finished image back before it gets its name; default true. */
   readonly check?: boolean;
   /**
@@ -65,6 +72,8 @@ export interface BuildReport {
   readonly checked: boolean;
   /** What has come of the base; absent without one. */
   readonly base?: BaseReport;
+  /** What became of the profile: its visits, those whose path is gone, those whose bytes have changed, and the chunks that mounts fetch first. */
+  readonly profile?: { readonly visits: number; readonly gone: number; readonly changed: number; readonly chunks: number };
   /** What could not be kept, one sentence each. */
   readonly warnings: readonly string[];
 }
@@ -115,19 +124,26 @@ export async function buildImage(options: BuildOptions): Promise<BuildReport> {
 
 async function buildWith(pool: WorkerPool, settings: Settings, signers: Signers, options: BuildOptions, base: BaseImage | undefined): Promise<BuildReport> {
   options.onProgress?.('scan', 0, 0);
-  const source = await openRawSource(options.source, options, base);
+  const { profile: profilePath, ...rawOptions } = options;
+  const profileBytes = profilePath === undefined ? undefined : readProfileBytes(profilePath);
+  const profile = profileBytes === undefined ? undefined : decodeProfile(profileBytes);
+  const source = await openRawSource(options.source, { ...rawOptions, ...(profile === undefined ? {} : { profile }) }, base);
   try {
     options.signal?.throwIfAborted();
     return await writeOutput(options.output, async (file) => {
       const check = options.check ?? true;
       if (check) loadCheck().catch(() => undefined); // while the other threads are busy; whoever needs it sees the failure
       const packed = await pack(source, file, pool, settings, options);
-      const manifest = describe(source, packed, settings, options, base);
+      const plain = describe(source, packed, settings, options, base);
+      const embedded = profile === undefined ? undefined : await resolveProfile(file, plain, packed, profile);
+      const chunks = encodeChunkList(embedded?.chunks ?? []);
+      const manifest = chunks === '' ? plain : { ...plain, profile: { digest: profileDigest(profileBytes!), chunks } };
       const signedBy = await writeHead(file, manifest, packed, signers);
       if (check) await checkFinished(file, pool, options);
       return {
         output: options.output, manifest, fileSize: packed.fileSize, rawSize: packed.rawSize,
         ...(source.tree === undefined ? {} : { tree: source.tree }),
+        ...(embedded === undefined ? {} : { profile: { ...embedded, chunks: embedded.chunks.length } }),
         signedBy, checked: check, ...(base === undefined ? {} : { base: describeBase(base, source) }), warnings: [...source.warnings, ...namingWarnings(options)],
       };
     });
@@ -197,6 +213,14 @@ function describe(source: RawSource, packed: PackedImage, { level, chunkSize, sa
   };
 }
 
+/** Through the packed image, under a head that nobody else sees: where a path lies is what the finished file system says. */
+async function resolveProfile(file: OutputFile, manifest: Manifest, packed: PackedImage, profile: Profile): Promise<EmbeddedProfile> {
+  await writeHead(file, manifest, packed, new Signers({ keys: [] }));
+  const { embedProfile } = await import('./profile/embed.js');
+  await using image = await openUnsigned(file);
+  return await image.run((view) => embedProfile(view, manifest.index.chunkSize, profile));
+}
+
 async function writeHead(file: OutputFile, manifest: Manifest, packed: PackedImage, signers: Signers): Promise<BuildReport['signedBy']> {
   const manifestBytes = encodeManifest(manifest);
   const signatures = signers.signManifest(manifestBytes).map(({ signature }) => signature);
@@ -211,10 +235,15 @@ async function writeHead(file: OutputFile, manifest: Manifest, packed: PackedIma
 }
 
 /** The content, not the signatures: the keys that made those are at hand. */
-async function checkFinished({ temporaryPath: path }: OutputFile, pool: WorkerPool, { signal, onProgress }: BuildOptions): Promise<void> {
-  const [{ openImage }, { checkImage }] = await loadCheck();
-  await using image = await openImage(path, { trust: { keys: [], allowUnsigned: true, now: 0 }, ...(signal === undefined ? {} : { signal }) });
-  await checkImage(image, { path, pool }, { signal, onProgress: (done, total) => onProgress?.('check', done, total) });
+async function checkFinished(file: OutputFile, pool: WorkerPool, { signal, onProgress }: BuildOptions): Promise<void> {
+  const [, { checkImage }] = await loadCheck();
+  await using image = await openUnsigned(file);
+  await checkImage(image, { path: file.temporaryPath, pool }, { signal, onProgress: (done, total) => onProgress?.('check', done, total) });
+}
+
+async function openUnsigned({ temporaryPath }: OutputFile): Promise<Image> {
+  const { openImage } = await import('./open.js');
+  return openImage(temporaryPath, { trust: { keys: [], allowUnsigned: true, now: 0 } });
 }
 
 /** The code that reads images, which a build without a check does not load. */

@@ -15,6 +15,8 @@ import { wholeContent } from './content-reader.js';
 import type { BaseImage } from './base.js';
 import { findDuplicates } from './duplicates.js';
 import { removeOwnOutput } from './own-output.js';
+import { byProfile } from './profile/order.js';
+import type { Profile } from './profile/profile.js';
 import { verityTreesOf } from './verity-files.js';
 
 export interface RawSourceOptions extends TreeFilters, OpenTreeOptions {
@@ -36,6 +38,8 @@ export interface RawSourceOptions extends TreeFilters, OpenTreeOptions {
   readonly output?: string;
   /** Let files of equal content share their blocks; default true. The file system can then only be mounted read-only. */
   readonly share?: boolean;
+  /** What was read first when programs started from an earlier image: it is laid out first, in that order. */
+  readonly profile?: Profile;
 }
 
 export interface RawSource {
@@ -82,7 +86,7 @@ export async function openRawSource(spec: string, options: RawSourceOptions, bas
 }
 
 function layOut(root: DirectoryNode, shared: ReturnType<typeof findDuplicates> | undefined, options: RawSourceOptions, base: BaseImage | undefined): Ext4Layout {
-  const { uuid, volumeName, size, freeBytes, signal } = options;
+  const { uuid, volumeName, size, freeBytes, profile, signal } = options;
   const { journal = base?.features.journal, inlineData = base?.features.inlineData, fsVerity = base?.features.fsVerity } = options;
   return layOutExt4(root, {
     ...(uuid === undefined ? {} : { uuid }),
@@ -94,6 +98,7 @@ function layOut(root: DirectoryNode, shared: ReturnType<typeof findDuplicates> |
     ...(fsVerity === true ? { verityTrees: verityTreesOf(root, signal) } : {}),
     ...(shared === undefined ? {} : { shared }),
     ...(base === undefined ? {} : { base: base.options }),
+    ...(profile === undefined ? {} : { order: byProfile(root, profile, shared) }),
   });
 }
 

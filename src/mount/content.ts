@@ -4,7 +4,10 @@ import type { RandomAccess } from '../bytes/random-access.js';
 import { fromErrno, ThawfsError } from '../errors.js';
 import type { FileSystem } from '../fuse/file-system.js';
 import { SingleFile, type FileBytes } from '../fuse/single-file.js';
+import { decodeChunkList } from '../format/chunk-list.js';
 import { LazyImage } from '../image/lazy-image.js';
+import { prefetchProfile } from '../image/profile/prefetch.js';
+import { readProfile, Recording } from '../image/profile/recording.js';
 import { DiskStore } from '../store/disk-store.js';
 import { MiB } from '../units.js';
 import { Completion } from './completion.js';
@@ -20,6 +23,12 @@ export interface Content {
   fetch(chunks: readonly number[], signal: AbortSignal): Promise<void>;
   /** A reader of the session thread took this chunk from the disk. */
   touch(chunk: number): void;
+  /** A reader of the session thread wanted these bytes of the raw image, and no one before it. */
+  record(offset: number, length: number): void;
+  /** This process serves from now on: goes on with what its predecessor recorded, fetches what the profile names. */
+  begin(): void;
+  /** The mount has ended: writes what is not written yet. */
+  finish(): void;
   /** Absent where there is nothing to complete. */
   readonly completion?: Completion;
   /** Facts for people and programs. */
@@ -28,31 +37,78 @@ export interface Content {
 
 type ImageBytes = RandomAccess & FileBytes;
 
+/** What the session thread tells the main thread, which knows what to make of it. */
+export interface Observer {
+  /** Told of every chunk that is taken from the disk. */
+  onTouch(chunk: number): void;
+  /** Told of every part of the raw image that is read for the first time. */
+  onRead(offset: number, length: number): void;
+}
+
 /**
  * The main thread of a server opens it to fetch, its session thread opens it again to read what is here.
  *
  * @param counters where this thread counts
- * @param onTouch told of every chunk that is taken from the disk
+ * @param observer of the session thread
  * @throws what opening throws: PATH_MISSING, NOT_PERMITTED, STRUCTURE_INVALID …
  */
-export async function openContent(plan: MountPlan, counters: Float64Array, onTouch?: (chunk: number) => void): Promise<Content> {
+export async function openContent(plan: MountPlan, counters: Float64Array, observer?: Observer): Promise<Content> {
   const { content, backend, squash } = plan;
-  const { bytes, ...rest } = content.kind === 'raw' ? openRaw(content.path) : await openLazy(content, backend, counters, onTouch);
+  const { bytes, ...rest } = content.kind === 'raw' ? openRaw(content.path) : await openLazy(content, backend, counters, observer);
   const fileSystem = backend === 'tree' ? new TreeFileSystem(bytes, squash ? { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 } : undefined) : new SingleFile(IMAGE_FILE, bytes);
   return { fileSystem, ...rest };
 }
 
 export interface OpenedBytes extends Omit<Content, 'fileSystem'> { readonly bytes: ImageBytes }
 
-async function openLazy({ locations, head, cache, cacheSize, offline, readTimeout, fill, fillRate, handover }: ImagePlan, backend: Backend, counters: Float64Array, onTouch: ((chunk: number) => void) | undefined): Promise<OpenedBytes> {
+async function openLazy(plan: ImagePlan, backend: Backend, counters: Float64Array, observer: Observer | undefined): Promise<OpenedBytes> {
+  const { locations, head, cache, cacheSize, offline, readTimeout, fill, fillRate, handover, record } = plan;
   const store = new DiskStore(cache, cacheSize);
-  const image = await LazyImage.open({ head: Buffer.from(head, 'base64'), locations, cache: store, memorySize: MEMORY_SIZE, counters, readTimeout, offline, filling: fill, ...(onTouch === undefined ? {} : { onTouch }) });
+  const image = await LazyImage.open({
+    head: Buffer.from(head, 'base64'), locations, cache: store, memorySize: MEMORY_SIZE, counters, readTimeout, offline, filling: fill,
+    ...(observer === undefined ? {} : { onTouch: (chunk) => { observer.onTouch(chunk); } }),
+  });
   const completion = new Completion({ image, store, rate: fillRate, handover: handover && backend === 'block' });
-  return {
-    bytes: image, completion, touch: (chunk) => { image.touch(chunk); },
-    fetch: (chunks, signal) => image.fetch(chunks, signal),
-    status: () => ({ name: image.manifest.name, sequence: image.manifest.sequence, rootHash: image.manifest.verity.rootHash, rawSize: image.size, chunkSize: image.chunkSize, chunkCount: image.chunkCount, cacheStatistics: store.statistics, completion: completion.status }),
+  const recording = record === undefined ? undefined : new Recording(record, image.manifest.verity.rootHash, image);
+  const note = (offset: number, length: number): void => {
+    if (observer === undefined) recording?.add(offset, length);
+    else observer.onRead(offset, length);
   };
+  return {
+    bytes: record === undefined ? image : noted(image, note), completion, touch: (chunk) => { image.touch(chunk); }, record: note,
+    begin: () => {
+      recording?.resume();
+      prefetch(image, plan).catch((error: unknown) => { console.error('prefetching:', error); }); // then it is fetched when it is read
+    },
+    finish: () => { recording?.save(); },
+    fetch: (chunks, signal) => image.fetch(chunks, signal),
+    status: () => ({
+      name: image.manifest.name, sequence: image.manifest.sequence, rootHash: image.manifest.verity.rootHash, rawSize: image.size, chunkSize: image.chunkSize, chunkCount: image.chunkCount, cacheStatistics: store.statistics, completion: completion.status,
+      ...(recording === undefined ? {} : { recording: recording.status }),
+    }),
+  };
+}
+
+/** The same bytes; whoever reads them is noted. */
+function noted(bytes: ImageBytes, note: (offset: number, length: number) => void): ImageBytes {
+  return {
+    size: bytes.size,
+    read: (offset, length) => {
+      note(offset, length);
+      return bytes.read(offset, length);
+    },
+    readInto: (target, offset) => {
+      note(offset, target.length);
+      bytes.readInto(target, offset);
+    },
+  };
+}
+
+async function prefetch(image: LazyImage, plan: ImagePlan): Promise<void> {
+  const embedded = image.manifest.profile?.chunks;
+  if (plan.prefetch === false) return;
+  if (plan.profile !== undefined) await prefetchProfile(image, readProfile(plan.profile));
+  else if (embedded !== undefined) image.hasten(decodeChunkList(embedded, image.chunkCount, 'manifest.profile.chunks'));
 }
 
 /** A plain ext4 file. @throws PATH_MISSING, NOT_PERMITTED */
@@ -77,6 +133,7 @@ export function openRaw(path: string): OpenedBytes {
       return target;
     },
   };
-  return { bytes, fetch: () => Promise.resolve(), touch: () => undefined, status: () => ({ rawSize: size }) };
+  const nothing = (): void => undefined;
+  return { bytes, fetch: () => Promise.resolve(), touch: nothing, record: nothing, begin: nothing, finish: nothing, status: () => ({ rawSize: size }) };
 }
 

@@ -7,6 +7,7 @@ import { resolve } from 'node:path';
 import { display, fromBytes, fromText, toBytes, type ByteString } from '../bytes/byte-string.js';
 import { fromErrno, ThawfsError } from '../errors.js';
 import { findRawCopy } from '../image/raw-copy.js';
+import { readProfile, startRecording } from '../image/profile/recording.js';
 import { openTrustedHead } from '../image/trusted-head.js';
 import type { SourceOptions } from '../source/open-source.js';
 import { DEFAULT_DISK_BUDGET } from '../store/disk-store.js';
@@ -47,6 +48,12 @@ export interface MountOptions {
   readonly fill?: boolean;
   /** Bytes per second of the background; default unlimited. */
   readonly fillRate?: number;
+  /** Fetch first what a start-up profile names; default true. */
+  readonly prefetch?: boolean;
+  /** Path of that profile; default the one in the image, if there is one. */
+  readonly profile?: string;
+  /** Record what is read into this file, a profile for later builds and mounts; it is written while the image is mounted, and in the end. Of one image only. */
+  readonly record?: string;
   /** Write a complete image out and mount on without a server; default true. */
   readonly handover?: boolean;
   /** The mount ends with this process, or when `signal` aborts; its servers print to standard error. */
@@ -112,6 +119,8 @@ export async function mountImages(images: readonly string[], directory: string, 
   if (needsMountProgram() && (images.length > 1 || options.upper !== undefined || options.populate === true || options.replace === true || options.backend === 'block')) {
     throw new ThawfsError('NOT_PERMITTED', 'mount: ordinary users mount one image, read-only', { suggestion: 'Run as root, or in a user namespace: unshare -Urm thawfs mount … (thawfs run does that for one image).' });
   }
+  if (options.record !== undefined && images.length > 1) throw new ThawfsError('BAD_ARGUMENT', 'mount: only one image can be recorded', { suggestion: 'Mount the image alone to record it.' });
+  if (options.profile !== undefined) readProfile(options.profile);
   if (options.replace === true) return mountStack(images, directory, options, await findOwnMount(directory, options.runtimeFolder ?? defaultRuntimeFolder()));
   if (images.length > 1 || options.upper !== undefined) return mountStack(images, directory, options);
   const target = targetOf(directory);
@@ -212,7 +221,9 @@ interface Layer {
 
 /** @param placeOf told what the layer is, where to mount it @param directory where people will see it */
 async function mountLayer(location: string, placeOf: (layer: LayerName) => ByteString, directory: ByteString, options: MountOptions): Promise<Layer> {
-  const { mirrors = [], offline = false, handover = true, foreground = false, trace = false, signal } = options;
+  const { mirrors = [], offline = false, foreground = false, trace = false, prefetch = true, profile, record, signal } = options;
+  // What the kernel reads without a server nobody sees.
+  const handover = (options.handover ?? true) && record === undefined;
   const backend = options.backend === undefined || options.backend === 'auto' ? bestBackend() : options.backend;
   const cache = options.cache ?? defaultCacheFolder();
   const locations = [location, ...mirrors].map(absolute);
@@ -225,6 +236,7 @@ async function mountLayer(location: string, placeOf: (layer: LayerName) => ByteS
     attachFile(rawCopy, placeOf({ rootHash }), MiB);
     return { backend, report: { name, rootHash } };
   }
+  if (record !== undefined) startRecording(resolve(record), rootHash);
   const id = `${name.replace(/[^A-Za-z0-9]+/g, '-').slice(0, 40)}-${randomBytes(4).toString('hex')}`;
   const place = placeOf({ rootHash, id });
   const runtimeFolder = options.runtimeFolder ?? defaultRuntimeFolder();
@@ -234,7 +246,8 @@ async function mountLayer(location: string, placeOf: (layer: LayerName) => ByteS
     runtimeFolder,
     content: {
       kind: 'image', locations, head: Buffer.from(bytes).toString('base64'), cache, cacheSize: options.cacheSize ?? DEFAULT_DISK_BUDGET,
-      offline, readTimeout: options.readTimeout ?? READ_TIMEOUT, fill: options.fill ?? true, fillRate: options.fillRate ?? 0, handover,
+      offline, readTimeout: options.readTimeout ?? READ_TIMEOUT, fill: options.fill ?? true, fillRate: options.fillRate ?? 0, handover, prefetch,
+      ...(profile === undefined ? {} : { profile: resolve(profile) }), ...(record === undefined ? {} : { record: resolve(record) }),
     },
   };
   try {

@@ -26,6 +26,12 @@ export interface ImagePlan {
   /** Fetch the rest in the background, at most this many bytes per second (0 = no limit). */
   readonly fill: boolean;
   readonly fillRate: number;
+  /** Fetch first what a start-up profile names; default true. */
+  readonly prefetch?: boolean;
+  /** Path of that profile; default the one in the image. */
+  readonly profile?: string;
+  /** Path of a profile to record into. */
+  readonly record?: string;
   /** Block back-end: write the complete image out and mount on without a server. */
   readonly handover: boolean;
 }

@@ -24,6 +24,7 @@ async function prepare({ plan, standby }: Extract<ToServer, { type: 'prepare' }>
     if (!standby) serve(loaded, false);
     say({ type: 'ready' });
     await loaded.ended;
+    loaded.finish();
     // Only an unmounted or aborted file system ends a session.
     process.send?.({ type: 'unmounted' } satisfies FromServer, () => { end(); });
   } catch (error) {

@@ -62,6 +62,7 @@ export class Server {
         if (message.type === 'loaded') resolve();
         else if (message.type === 'deferred') deferred.accept(message.request, message.missing);
         else if (message.type === 'touched') content.touch(message.chunk);
+        else if (message.type === 'read') content.record(message.offset, message.length);
         else deferred.interrupt(message.unique);
       });
     });
@@ -71,9 +72,15 @@ export class Server {
   /** @param successor whether another server served before: then what it left unanswered is asked for again */
   serve(successor: boolean): void {
     if (successor) requestResend(FUSE_DESCRIPTOR);
+    this.content.begin();
     this.gate.open();
     if (this.plan.populate === true) this.reportArrivals();
     if (this.plan.content.kind === 'image' && this.plan.content.fill) this.complete().catch((error: unknown) => { console.error('filling:', error); });
+  }
+
+  /** After {@link Server.ended}: writes what is not written yet. */
+  finish(): void {
+    this.content.finish();
   }
 
   private reportArrivals(): void {

@@ -45,4 +45,6 @@ export type ThreadMessage =
   | { readonly type: 'deferred'; readonly request: Uint8Array; readonly missing: readonly number[] }
   /** A chunk was taken from the disk. */
   | { readonly type: 'touched'; readonly chunk: number }
+  /** Bytes of the raw image were read for the first time; only while that is recorded. */
+  | { readonly type: 'read'; readonly offset: number; readonly length: number }
   | { readonly type: 'interrupted'; readonly unique: bigint };

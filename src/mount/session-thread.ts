@@ -3,13 +3,18 @@ import { writeSync } from 'node:fs';
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads';
 import { serve } from '../fuse/session.js';
 import { describe } from '../fuse/trace.js';
+import { BlockLog } from '../image/profile/block-log.js';
 import { openContent } from './content.js';
 import { errnoOf } from './errno.js';
 import { FUSE_DESCRIPTOR, SessionGate, VALID_SECONDS, type ThreadInput, type ThreadMessage } from './session-gate.js';
 
 async function run({ plan, words, counters }: ThreadInput, port: MessagePort): Promise<void> {
   const post = (message: ThreadMessage): void => { port.postMessage(message); };
-  const content = await openContent(plan, counters, (chunk) => { post({ type: 'touched', chunk }); });
+  const log = new BlockLog();
+  const content = await openContent(plan, counters, {
+    onTouch: (chunk) => { post({ type: 'touched', chunk }); },
+    onRead: (offset, length) => { for (const range of log.add(offset, length)) post({ type: 'read', ...range }); },
+  });
   const gate = new SessionGate(words);
   post({ type: 'loaded' });
   gate.wait();

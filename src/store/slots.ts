@@ -6,7 +6,7 @@ export class Slots {
   constructor(private free: number) {}
 
   /** Runs `work` when a place is free. @throws the signal's reason when it aborts before that */
-  async run<T>(work: () => Promise<T>, signal?: AbortSignal | undefined): Promise<T> {
+  async run<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     if (this.free > 0) this.free--;
     else await new Promise<void>((resolve) => { this.queue.push(resolve); });
     try {
