@@ -8,6 +8,8 @@ import type { ChunkPlace } from './index-reader.js';
 
 export class ChunkDecoder {
   private readonly leaves: Uint8Array;
+  /** For chunks that are checked only; made when the first one is. */
+  private scratch: Uint8Array | undefined;
 
   /**
    * @param chunkSize raw bytes of a chunk
@@ -24,6 +26,17 @@ export class ChunkDecoder {
    */
   decode(place: ChunkPlace, frame: Uint8Array): Uint8Array {
     const chunk = Buffer.allocUnsafeSlow(place.size);
+    this.decodeInto(place, frame, chunk);
+    return chunk;
+  }
+
+  /** As {@link decode}, for whoever wants to know only whether the frame is the chunk's: nothing is allocated. */
+  check(place: ChunkPlace, frame: Uint8Array): void {
+    this.scratch ??= new Uint8Array(this.chunkSize);
+    this.decodeInto(place, frame, this.scratch.subarray(0, place.size));
+  }
+
+  private decodeInto(place: ChunkPlace, frame: Uint8Array, chunk: Uint8Array): void {
     try {
       this.codec.decompress(frame, chunk);
     } catch (cause) {
@@ -32,7 +45,6 @@ export class ChunkDecoder {
     const written = hashLeaves(chunk, this.salt, this.leaves);
     const digest = sha256(this.leaves.subarray(0, written));
     if (Buffer.compare(digest, place.id) !== 0) throw this.mismatch(place, `sha256 is ${toHex(digest)}, the index says ${toHex(place.id)}`);
-    return chunk;
   }
 
   private mismatch({ number, size, frameOffset, frameSize, id }: ChunkPlace, reason: string, cause?: unknown): ThawfsError {

@@ -3,10 +3,12 @@
  *
  *   demand  somebody waits: sent at once, neighbours that are missed in the same moment in one request
  *   soon    read-ahead and profile: sent in the order given, while there is room on the link
- *   fill    the rest: sent when nothing else is wanted, and less of it while somebody waits now and then
+ *   fill    the rest: sent when nothing else is wanted, and not while a program starts
  *
  * The link has room while fewer bytes are under way than it holds (rate times round trip, as measured): then it is never idle, and
- * a demand finds next to no queue before it. A chunk is fetched once, whoever wants it; one that is wanted more urgently
+ * a demand finds next to no queue before it. A program that starts wants a small part, one chunk after another, and what it waits for is the
+ * time of each: the fill then leaves it the link and this processor. Once a good part was demanded somebody is reading
+ * everything, and a full link is what serves him best. A chunk is fetched once, whoever wants it; one that is wanted more urgently
  * than before is sent for at once.
  */
 import type { LinkMeter } from '../source/link-meter.js';
@@ -18,22 +20,31 @@ import { KiB, MiB } from '../units.js';
 /** Requests at a time for what nobody waits for; and in all, so that demands never queue for a connection behind them. */
 const BACKGROUND_REQUESTS = 8;
 export const MAX_REQUESTS = 16;
-/** Bytes under way, as multiples of what the link holds, up to which something is sent: for what will be wanted soon, for the rest in quiet times, and while readers wait. */
-const SOON_SHARE = 2;
-const QUIET_SHARE = 2;
-const BUSY_SHARE = 1.25;
-/** Readers are at work until none has waited for this long, milliseconds. */
-const QUIET_TIME = 300;
+/** Bytes under way, as a multiple of what the link holds, up to which something is sent that nobody waits for. */
+const SHARE = 2;
+/** Demanded chunks, as a share of the image, from which on readers no longer count as starting. */
+const START_SHARE = 0.1;
+/** Readers are at work until none has waited for this long, milliseconds; and for some time after the start whether they wait or not. */
+const QUIET_TIME = 1000;
+const START_TIME = 3000;
 /** Bytes of a background request: half of what the link holds, so that a few are enough, and within reason. */
 const LEAST_STEP = 96 * KiB;
 const MOST_STEP = 2 * MiB;
+/** When nobody has waited for this long, milliseconds, a request may be larger, as many milliseconds of the link: each costs the processor something. */
+const CALM_TIME = 5000;
+const CALM_STEP = 80;
 
-interface Flight extends Promised<Uint8Array> {
+/** A chunk for whoever waited for it; undefined when nobody did: then it is on the disk. */
+export type Landed = Uint8Array | undefined;
+
+interface Flight extends Promised<Landed> {
   readonly chunk: ChunkRef;
   sent: boolean;
+  /** Somebody waits for it. */
+  awaited: boolean;
 }
 
-export class FetchScheduler implements ChunkStore {
+export class FetchScheduler implements ChunkStore<Landed> {
   private readonly flights = new Map<number, Flight>();
   /** Demands of this moment; sent when all messages of the moment are read. */
   private urgent: Flight[] = [];
@@ -44,26 +55,37 @@ export class FetchScheduler implements ChunkStore {
   private bytesUnderWay = 0;
   private requestsUnderWay = 0;
   private demands = 0;
+  private demanded = 0;
+  private readonly begun = performance.now();
   private lastDemand = -Infinity;
 
   /** @param inner where chunks come from; asked for each run of neighbours by itself */
-  constructor(private readonly inner: ChunkStore, private readonly link: LinkMeter) {}
+  constructor(private readonly inner: ChunkStore<Landed>, private readonly link: LinkMeter, private readonly chunkCount: number) {}
 
   /** Frame bytes of a background request that suits the link. */
   get stepSize(): number {
-    return Math.min(MOST_STEP, Math.max(LEAST_STEP, this.link.capacity / 2));
+    const { capacity, rate } = this.link;
+    return Math.min(MOST_STEP, Math.max(LEAST_STEP, capacity / 2, this.isQuiet(CALM_TIME) ? rate * CALM_STEP : 0));
   }
 
-  /** Whether somebody waits, or did a moment ago. */
-  get isBusy(): boolean {
-    return this.demands > 0 || performance.now() - this.lastDemand < QUIET_TIME;
+  /** Whether a program is starting: somebody waits, or did a moment ago, for a small part of the image. */
+  private get isStarting(): boolean {
+    return (!this.isQuiet(QUIET_TIME) || performance.now() - this.begun < START_TIME) && this.demanded < START_SHARE * this.chunkCount;
+  }
+
+  /** Whether nobody waits, or has for so many milliseconds. */
+  private isQuiet(time: number): boolean {
+    return this.demands === 0 && performance.now() - this.lastDemand > time;
   }
 
   /** Demands. As ChunkStore says; aborting ends the waiting, not the fetch. */
-  get(chunks: readonly ChunkRef[], signal?: AbortSignal): Promise<Uint8Array>[] {
+  get(chunks: readonly ChunkRef[], signal?: AbortSignal): Promise<Landed>[] {
     if (chunks.length === 0) return [];
     const flights = chunks.map((chunk) => this.flightOf(chunk));
-    for (const flight of flights) if (!flight.sent) this.rush(flight);
+    for (const flight of flights) {
+      flight.awaited = true;
+      if (!flight.sent) this.rush(flight);
+    }
     this.demands++;
     this.lastDemand = performance.now();
     const departure = signal === undefined ? undefined : new Departure(signal, chunks.length);
@@ -75,6 +97,11 @@ export class FetchScheduler implements ChunkStore {
     return answers;
   }
 
+  /** Whether somebody waits for a chunk. */
+  isAwaited(chunk: number): boolean {
+    return this.flights.get(chunk)?.awaited === true;
+  }
+
   /** Chunks that will be wanted, in this order; nobody waits for them yet. */
   hasten(chunks: readonly ChunkRef[]): void {
     for (const chunk of chunks) if (!this.flights.has(chunk.number)) this.later.push(this.flightOf(chunk));
@@ -82,7 +109,7 @@ export class FetchScheduler implements ChunkStore {
   }
 
   /** Sends for chunks now: for whoever has waited until there was {@link room}. @param chunks ascending */
-  fill(chunks: readonly ChunkRef[]): Promise<Uint8Array>[] {
+  fill(chunks: readonly ChunkRef[]): Promise<Landed>[] {
     const flights = chunks.map((chunk) => this.flightOf(chunk));
     for (const run of runsOf(flights.filter(({ sent }) => !sent))) this.send(run);
     return flights.map(({ promise }) => promise);
@@ -106,7 +133,7 @@ export class FetchScheduler implements ChunkStore {
   private flightOf(chunk: ChunkRef): Flight {
     const known = this.flights.get(chunk.number);
     if (known !== undefined) return known;
-    const flight = Object.assign(new Promised<Uint8Array>(), { chunk, sent: false });
+    const flight = Object.assign(new Promised<Landed>(), { chunk, sent: false, awaited: false });
     ignoreFailure(flight.promise);
     this.flights.set(chunk.number, flight);
     return flight;
@@ -114,7 +141,9 @@ export class FetchScheduler implements ChunkStore {
 
   private rush(flight: Flight): void {
     if (this.urgent.length === 0) setImmediate(() => { this.sendUrgent(); });
-    if (!this.urgent.includes(flight)) this.urgent.push(flight);
+    if (this.urgent.includes(flight)) return;
+    this.urgent.push(flight);
+    this.demanded++;
   }
 
   private sendUrgent(): void {
@@ -125,17 +154,17 @@ export class FetchScheduler implements ChunkStore {
 
   /** Sends what there is room for. */
   private pump(): void {
-    while (this.hasRoom(SOON_SHARE)) {
+    while (this.hasRoom()) {
       const run = this.nextRun();
       if (run.length === 0) break;
       this.send(run);
     }
-    if (this.laterStart < this.later.length || !this.hasRoom(this.isBusy ? BUSY_SHARE : QUIET_SHARE)) return;
+    if (this.laterStart < this.later.length || this.isStarting || !this.hasRoom()) return;
     this.rooms.shift()?.resolve();
   }
 
-  private hasRoom(share: number): boolean {
-    return this.bytesUnderWay < share * this.link.capacity && this.requestsUnderWay < BACKGROUND_REQUESTS;
+  private hasRoom(): boolean {
+    return this.bytesUnderWay < SHARE * this.link.capacity && this.requestsUnderWay < BACKGROUND_REQUESTS;
   }
 
   /** The first chunk that is wanted soon, and its neighbours that are wanted too. */

@@ -54,10 +54,14 @@ export async function fillCache(location: string, options: FillCacheOptions): Pr
   const store = new DiskStore(cache, cacheSize);
   const image = await LazyImage.open({ head: bytes, locations, cache: store, memorySize: MiB, readTimeout, ...(sourceOptions === undefined ? {} : { sourceOptions }) });
   const { chunkSize } = image;
-  await fillImage(image, {
-    ...(rate === undefined ? {} : { rate }), ...(signal === undefined ? {} : { signal }),
-    onProgress: (done, total) => { onProgress?.(Math.min(done * chunkSize, image.size), Math.min(total * chunkSize, image.size)); },
-  });
+  try {
+    await fillImage(image, {
+      ...(rate === undefined ? {} : { rate }), ...(signal === undefined ? {} : { signal }),
+      onProgress: (done, total) => { onProgress?.(Math.min(done * chunkSize, image.size), Math.min(total * chunkSize, image.size)); },
+    });
+  } finally {
+    await image.close();
+  }
   const { rootHash } = manifest.verity;
   const remembered = { head: decodeHead(bytes), manifest };
   if (pin) store.pin(rootHash, residenceOf(remembered, store).ids);

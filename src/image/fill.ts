@@ -12,7 +12,7 @@ export interface FillOptions {
 
 /** Chunks looked up between two turns of the event loop. */
 const SCAN_STRIDE = 256;
-/** What a chunk's frame is taken to have of its raw size when a step is measured out. */
+/** What a chunk's frame is taken to have of its raw size when the first steps are measured out. */
 const USUAL_RATIO = 0.4;
 
 /**
@@ -30,16 +30,18 @@ export async function fillImage(image: LazyImage, { rate, signal, onProgress }: 
   onProgress?.(done, chunkCount);
   const steps = new Set<Promise<void>>();
   let failure: { readonly error: unknown } | undefined;
-  let bytesSent = 0;
+  let [bytesSent, rawSent] = [0, 0];
   const begun = performance.now();
   for (let next = 0; next < chunkCount && failure === undefined;) {
     await scheduler.room(signal);
-    const most = Math.max(1, Math.floor(scheduler.stepSize / (chunkSize * USUAL_RATIO)));
+    const ratio = rawSent === 0 ? USUAL_RATIO : bytesSent / rawSent;
+    const most = Math.max(1, Math.round(scheduler.stepSize / (chunkSize * ratio)));
     const step: number[] = [];
     for (; next < chunkCount && step.length < most; next++) if (!image.isLocal(next)) step.push(next);
     if (step.length === 0) break;
     const fetched = image.fetchAhead(step, signal).then((bytes) => {
       bytesSent += bytes;
+      rawSent += step.length * chunkSize;
       done += step.length;
       onProgress?.(Math.min(done, chunkCount), chunkCount);
     }, (error: unknown) => { failure ??= { error }; }).finally(() => { steps.delete(fetched); });

@@ -17,9 +17,10 @@ import { openFileSource } from '../source/file.js';
 import { LinkMeter } from '../source/link-meter.js';
 import type { SourceOptions } from '../source/open-source.js';
 import type { DiskStore } from '../store/disk-store.js';
-import { MemoryStore } from '../store/memory-store.js';
+import { ChunkMemory } from '../store/chunk-memory.js';
 import { requireInRaw } from './fault.js';
-import { FetchScheduler } from './fetch-scheduler.js';
+import { FetchScheduler, type Landed } from './fetch-scheduler.js';
+import { FrameKeeper } from './frame-keeper.js';
 import { LazyIndex } from './lazy-index.js';
 import { countersIn, STATISTICS_SIZE, type LazyStatistics } from './lazy-statistics.js';
 import { LocalChunks, type LocalSource } from './local-chunks.js';
@@ -60,7 +61,8 @@ export class LazyImage implements RandomAccess {
   readonly scheduler: FetchScheduler;
   private readonly index: LazyIndex;
   private readonly local: LocalChunks;
-  private readonly memory: MemoryStore;
+  private readonly memory: ChunkMemory;
+  private readonly keeper: FrameKeeper | undefined;
   private readonly ahead: ReadAhead;
 
   private constructor(private readonly options: LazyImageOptions, files: readonly LocalSource[]) {
@@ -74,14 +76,20 @@ export class LazyImage implements RandomAccess {
     this.chunkCount = chunkCount;
     this.statistics = countersIn(options.counters ?? new Float64Array(STATISTICS_SIZE));
     const codec = openCodec();
-    const decoder = new ChunkDecoder(codec, chunkSize, parseHex(verity.salt, 'manifest.verity.salt'));
+    const salt = parseHex(verity.salt, 'manifest.verity.salt');
+    const decoder = new ChunkDecoder(codec, chunkSize, salt);
+    this.keeper = cache === undefined ? undefined : new FrameKeeper(cache, chunkSize, salt);
     const link = new LinkMeter();
     const onRequest: SourceOptions['onRequest'] = (request) => {
       this.statistics.requests++;
       this.statistics.bytesFetched += request.bytesReceived;
     };
-    // What arrives is kept on disk as it came, once it has proved to be the chunk.
-    const decodeFetched = (place: ChunkPlace, frame: Uint8Array): Uint8Array => {
+    // What arrives is kept on disk as it came, once it has proved to be the chunk: here when somebody waits for it, else on the keeper's thread.
+    const decodeFetched = async (place: ChunkPlace, frame: Uint8Array): Promise<Landed> => {
+      if (this.keeper !== undefined && !this.scheduler.isAwaited(place.number) && await this.keeper.keep(place, frame)) {
+        this.statistics.fetched++;
+        return undefined;
+      }
       const bytes = decoder.decode(place, frame);
       this.statistics.fetched++;
       cache?.write(toHex(place.id), frame);
@@ -92,8 +100,8 @@ export class LazyImage implements RandomAccess {
       chunkCount, chunkSize, rawSize: raw.size, framesOffset: head.headSize, indexOffset: head.indexOffset, maxFrameSize: codec.bound(chunkSize),
     }, head.rootPage), cache, this.statistics, (offset, length, judge) => origins.read(offset, length, judge));
     this.local = new LocalChunks(this.index, decoder, cache, files, this.statistics);
-    this.scheduler = new FetchScheduler(origins.chunks, link);
-    this.memory = new MemoryStore(this.scheduler, memorySize);
+    this.scheduler = new FetchScheduler(origins.chunks, link, chunkCount);
+    this.memory = new ChunkMemory(memorySize);
     this.ahead = new ReadAhead({
       chunkCount, generous: filling, isLocal: (chunk) => this.isLocal(chunk), prefetch: (chunks) => { if (cache !== undefined) this.hasten(chunks); },
     });
@@ -173,10 +181,21 @@ export class LazyImage implements RandomAccess {
   async fetch(chunks: readonly number[], signal?: AbortSignal): Promise<void> {
     for (const chunk of chunks) this.touch(chunk);
     await this.patiently(async () => {
-      // Some may have come while this request waited its turn.
-      const missing = chunks.filter((chunk) => this.find(chunk) === undefined);
-      await Promise.all(this.memory.get(await this.index.locate(missing, signal), signal));
+      // The second time for what came to the disk because nobody had waited for it when it was sent for, and is not there after all.
+      for (let attempt = 0; attempt < 2; attempt++) {
+        const missing = chunks.filter((chunk) => this.find(chunk) === undefined);
+        if (missing.length === 0) return;
+        await Promise.all(this.scheduler.get(await this.index.locate(missing, signal), signal).map(async (landing, i) => {
+          const bytes = await landing;
+          if (bytes !== undefined) this.memory.keep(missing[i]!, bytes);
+        }));
+      }
     }, signal);
+  }
+
+  /** Lets what is being written to the cache be written. Nothing may be fetched afterwards. */
+  async close(): Promise<void> {
+    await this.keeper?.close();
   }
 
   /** A reader used a chunk: what it will probably want next is fetched too. */

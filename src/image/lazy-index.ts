@@ -5,8 +5,8 @@ import { hasCode } from '../errors.js';
 import type { DiskStore } from '../store/disk-store.js';
 import type { LazyStatistics } from './lazy-statistics.js';
 
-/** Pages that one request brings at most: together 256 MiB of raw image at 64 KiB a chunk, in 144 KiB. */
-const PAGES_PER_REQUEST = 4;
+/** Pages that one request brings at most: together 128 MiB of raw image at 64 KiB a chunk, in 72 KiB. */
+const PAGES_PER_REQUEST = 2;
 
 export class LazyIndex {
   private readonly arriving = new Map<number, Promise<void>>();

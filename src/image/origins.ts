@@ -9,12 +9,12 @@ import { MAX_REQUESTS } from './fetch-scheduler.js';
 import { Origin } from './origin.js';
 import { OriginStore } from './origin-store.js';
 
-export class Origins {
-  readonly chunks: ChunkStore;
+export class Origins<Landed> {
+  readonly chunks: ChunkStore<Landed>;
   private readonly origins: readonly Origin[];
 
   /** @param locations best first */
-  constructor(locations: readonly string[], head: Head, options: SourceOptions, decode: DecodeChunk, onRefetch: () => void) {
+  constructor(locations: readonly string[], head: Head, options: SourceOptions, decode: DecodeChunk<Landed>, onRefetch: () => void) {
     this.origins = locations.map((location) => new Origin(location, head, { connections: MAX_REQUESTS, ...options }));
     // Runs are planned by the scheduler, and what nobody wants is not fetched.
     this.chunks = new FailoverStore(this.origins.map((origin) => new OriginStore(origin, (source) => new RemoteStore(source, decode, onRefetch, { parallel: MAX_REQUESTS, gapSize: 0 }))));
@@ -39,7 +39,7 @@ export class Origins {
 }
 
 /** Origins that may not be asked. */
-export const noOrigins: Pick<Origins, 'chunks' | 'read'> = {
+export const noOrigins: Pick<Origins<never>, 'chunks' | 'read'> = {
   chunks: { get: (chunks) => chunks.map(() => Promise.reject(offlineError())) },
   read: () => Promise.reject(offlineError()),
 };

@@ -1,7 +1,7 @@
 /**
  * Reading ahead of readers that go through an image in order. It bets only a fixed share of what was really used: the bytes
  * fetched in vain stay below that share however readers behave. Where all of the image is being fetched anyway no byte is in
- * vain: then whoever touches a chunk gets its neighbours next.
+ * vain: then it bets on everybody who reads in order.
  */
 
 /** Chunks fetched ahead and not used yet are at most this share of those used, and a few. */
@@ -12,7 +12,7 @@ const STREAMS = 16;
 /** Chunks ahead of one reader at most: 4 MiB raw at 64 KiB. */
 const WINDOW_MAX = 64;
 /** Chunks ahead for each that a reader has used, when bets cost nothing. */
-const GENEROSITY = 4;
+const GENEROSITY = 2;
 
 export interface ReadAheadOptions {
   readonly chunkCount: number;
@@ -80,7 +80,7 @@ export class ReadAhead {
 
   /** Chunks that may be ahead of a stream. */
   private budget({ next, end, length }: Stream): number {
-    if (this.options.generous) return GENEROSITY * length;
+    if (this.options.generous) return GENEROSITY * (length - 1);
     return Math.min(length - 1, Math.floor(this.used * WASTE) + FREE_BETS - this.bets.size + (end - next));
   }
 }

@@ -12,8 +12,11 @@ export interface LinkObserver {
 /** Taken until something is known: the round trip in milliseconds, the rate in bytes per millisecond (16 Mbit/s). */
 const ASSUMED_ROUND_TRIP = 50;
 const ASSUMED_RATE = 2000;
-/** The shortest of the last answers is the round trip: the others waited behind other bytes, or for a connection. */
-const ANSWERS_KEPT = 32;
+/**
+ * The shortest answer is the round trip: the others waited behind other bytes, or for a connection. It is forgotten by so much in a
+ * millisecond (a tenth in a minute): were it forgotten faster, the bytes that we ourselves have under way would pass for a longer link.
+ */
+const FORGETTING = 0.1 / 60_000;
 /** The best of the last windows is the rate: in the others there was less to fetch. A window lasts two round trips, and no less than this. */
 const WINDOWS_KEPT = 6;
 const SHORTEST_WINDOW = 100;
@@ -21,7 +24,7 @@ const LEAST_CAPACITY = 128 * KiB;
 const MOST_CAPACITY = 16 * MiB;
 
 export class LinkMeter implements LinkObserver {
-  private readonly answers: number[] = [];
+  private shortest: { readonly time: number; readonly milliseconds: number } | undefined;
   private readonly windows: number[] = [];
   private window: { readonly start: number; bytes: number } | undefined;
 
@@ -29,8 +32,7 @@ export class LinkMeter implements LinkObserver {
   constructor(private readonly now: () => number = () => performance.now()) {}
 
   answered(milliseconds: number): void {
-    this.answers.push(milliseconds);
-    if (this.answers.length > ANSWERS_KEPT) this.answers.shift();
+    if (milliseconds <= this.roundTrip || this.shortest === undefined) this.shortest = { time: this.now(), milliseconds };
   }
 
   arrived(bytes: number): void {
@@ -49,7 +51,7 @@ export class LinkMeter implements LinkObserver {
 
   /** Milliseconds. */
   get roundTrip(): number {
-    return this.answers.length === 0 ? ASSUMED_ROUND_TRIP : Math.min(...this.answers);
+    return this.shortest === undefined ? ASSUMED_ROUND_TRIP : this.shortest.milliseconds * (1 + FORGETTING * (this.now() - this.shortest.time));
   }
 
   /** Bytes per millisecond. */

@@ -14,11 +14,11 @@ export interface ChunkRef {
   readonly id: Uint8Array;
 }
 
-export interface ChunkStore {
+export interface ChunkStore<Landed = Uint8Array> {
   /**
    * @param chunks ascending by number, each once; neighbours cost one request
    * @param signal aborting rejects what is still under way with the signal's reason
    * @returns a promise for each chunk, in order: chunks arrive as they come, and a bad one fails alone. The bytes are shared: do not write into them
    */
-  get(chunks: readonly ChunkRef[], signal?: AbortSignal): Promise<Uint8Array>[];
+  get(chunks: readonly ChunkRef[], signal?: AbortSignal): Promise<Landed>[];
 }

@@ -11,6 +11,7 @@
 import {
   closeSync, existsSync, fstatSync, futimesSync, mkdirSync, openSync, readFileSync, readSync, readdirSync, renameSync, rmSync, statSync, writeSync,
 } from 'node:fs';
+import { threadId } from 'node:worker_threads';
 import { fromErrno } from '../errors.js';
 import { withFileLock } from '../sys/file-lock.js';
 import { writeFully } from '../sys/write.js';
@@ -38,6 +39,12 @@ export interface DiskStoreStatistics {
   writeFailures: number;
   /** The latest of them, for people. */
   lastFailure?: string;
+}
+
+export interface StoredObject {
+  /** Lowercase hex digest. */
+  readonly id: string;
+  readonly bytes: Uint8Array;
 }
 
 export class DiskStore {
@@ -104,30 +111,43 @@ export class DiskStore {
    * @returns whether it is kept
    */
   write(id: string, bytes: Uint8Array): boolean {
+    return this.writeAll([{ id, bytes }]);
+  }
+
+  /**
+   * As {@link write}, several under one lock. They find room together or, if there is too little for that, not at all.
+   *
+   * @param objects each id once
+   * @returns whether all of them are kept
+   */
+  writeAll(objects: readonly StoredObject[]): boolean {
     if (Date.now() < this.pausedUntil) return false;
-    const path = this.pathOf(id);
-    const temporaryPath = `${this.folder}/objects/.${process.pid}.${this.temporary++}`;
+    const temporaryPath = `${this.folder}/objects/.${process.pid}.${threadId}.${this.temporary++}`;
     try {
       return withFileLock(this.usage, () => {
-        if (existsSync(path)) return true;
-        const size = spaceOf(bytes.length);
+        const fresh = objects.filter(({ id }) => !existsSync(this.pathOf(id)));
+        const size = fresh.reduce((sum, { bytes }) => sum + spaceOf(bytes.length), 0);
         if (!this.makeRoom(size)) return false;
         this.setUsed(this.used + size);
-        this.makeFolder(id);
-        const fd = openSync(temporaryPath, 'w', 0o600);
-        try {
-          writeFully(fd, bytes);
-        } finally {
-          closeSync(fd);
-        }
-        renameSync(temporaryPath, path);
-        this.statistics.written++;
+        for (const object of fresh) this.place(object, temporaryPath);
         return true;
       });
     } catch (error) {
       this.failed(error, temporaryPath);
       return false;
     }
+  }
+
+  private place({ id, bytes }: StoredObject, temporaryPath: string): void {
+    this.makeFolder(id);
+    const fd = openSync(temporaryPath, 'w', 0o600);
+    try {
+      writeFully(fd, bytes);
+    } finally {
+      closeSync(fd);
+    }
+    renameSync(temporaryPath, this.pathOf(id));
+    this.statistics.written++;
   }
 
   /** Drops an object that turned out to be damaged. */

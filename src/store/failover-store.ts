@@ -3,21 +3,21 @@ import type { ChunkRef, ChunkStore } from './chunk-store.js';
 import { hasCode } from '../errors.js';
 import { ignoreFailure } from './departure.js';
 
-export class FailoverStore implements ChunkStore {
+export class FailoverStore<Landed = Uint8Array> implements ChunkStore<Landed> {
   /** Which store is asked first: the last one that answered. */
   private preferred = 0;
 
   /** @param stores at least one, the best first */
-  constructor(private readonly stores: readonly ChunkStore[]) {}
+  constructor(private readonly stores: readonly ChunkStore<Landed>[]) {}
 
-  get(chunks: readonly ChunkRef[], signal?: AbortSignal): Promise<Uint8Array>[] {
+  get(chunks: readonly ChunkRef[], signal?: AbortSignal): Promise<Landed>[] {
     const first = this.preferred;
     const answers = this.stores[first]!.get(chunks, signal);
     answers.forEach(ignoreFailure);
     return answers.map((answer, i) => answer.catch((error: unknown) => this.others(chunks[i]!, first, error, signal)));
   }
 
-  private async others(chunk: ChunkRef, failed: number, error: unknown, signal: AbortSignal | undefined): Promise<Uint8Array> {
+  private async others(chunk: ChunkRef, failed: number, error: unknown, signal: AbortSignal | undefined): Promise<Landed> {
     for (let step = 1; step < this.stores.length; step++) {
       signal?.throwIfAborted();
       const next = (failed + step) % this.stores.length;

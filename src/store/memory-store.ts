@@ -1,21 +1,22 @@
-/** Chunks kept in memory, the least recently used forgotten first. */
+/** A store that keeps in memory what it was asked for. */
 import { MiB } from '../units.js';
+import { ChunkMemory } from './chunk-memory.js';
 import type { ChunkRef, ChunkStore } from './chunk-store.js';
 
 /** Bytes of chunks kept unless somebody says otherwise. */
 export const DEFAULT_CACHE_SIZE = 64 * MiB;
 
 export class MemoryStore implements ChunkStore {
-  /** By chunk number, least recently used first. */
-  private readonly chunks = new Map<number, Uint8Array>();
-  private held = 0;
+  private readonly memory: ChunkMemory;
 
   /** @param budget bytes; 0 keeps nothing */
-  constructor(private readonly inner: ChunkStore, private readonly budget = DEFAULT_CACHE_SIZE) {}
+  constructor(private readonly inner: ChunkStore, budget = DEFAULT_CACHE_SIZE) {
+    this.memory = new ChunkMemory(budget);
+  }
 
   /** Bytes kept now: never more than the budget. */
   get heldSize(): number {
-    return this.held;
+    return this.memory.heldSize;
   }
 
   get(chunks: readonly ChunkRef[], signal?: AbortSignal): Promise<Uint8Array>[] {
@@ -31,27 +32,11 @@ export class MemoryStore implements ChunkStore {
 
   /** @returns a chunk that is here; nothing is fetched */
   find(number: number): Uint8Array | undefined {
-    const bytes = this.chunks.get(number);
-    if (bytes === undefined) return undefined;
-    this.chunks.delete(number);
-    this.chunks.set(number, bytes);
-    return bytes;
+    return this.memory.find(number);
   }
 
   /** @param bytes verified; shared from now on */
   keep(number: number, bytes: Uint8Array): void {
-    const former = this.chunks.get(number);
-    if (former !== undefined) this.forget(number, former);
-    this.chunks.set(number, bytes);
-    this.held += bytes.length;
-    for (const [oldest, old] of this.chunks) {
-      if (this.held <= this.budget) return;
-      this.forget(oldest, old);
-    }
-  }
-
-  private forget(number: number, bytes: Uint8Array): void {
-    this.chunks.delete(number);
-    this.held -= bytes.length;
+    this.memory.keep(number, bytes);
   }
 }

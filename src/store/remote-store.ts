@@ -6,8 +6,8 @@ import type { ChunkRef, ChunkStore } from './chunk-store.js';
 import { Promised } from './promised.js';
 import { Slots } from './slots.js';
 
-/** Turns a frame into a verified chunk. @throws CHUNK_DIGEST_MISMATCH */
-export type DecodeChunk = (chunk: ChunkRef, frame: Uint8Array) => Uint8Array;
+/** Turns a frame into a verified chunk, or into what stands for one. @throws CHUNK_DIGEST_MISMATCH */
+export type DecodeChunk<Landed = Uint8Array> = (chunk: ChunkRef, frame: Uint8Array) => Landed | Promise<Landed>;
 
 /** Frames that one request brings. */
 export interface FrameRun {
@@ -30,20 +30,20 @@ export interface RemoteOptions {
   readonly gapSize?: number;
 }
 
-export class RemoteStore implements ChunkStore {
+export class RemoteStore<Landed = Uint8Array> implements ChunkStore<Landed> {
   private readonly slots: Slots;
 
   /** @param onRefetch called for each chunk that is fetched a second time because the first answer was not the chunk */
-  constructor(private readonly source: RangeSource, private readonly decode: DecodeChunk, private readonly onRefetch: () => void, private readonly options: RemoteOptions = {}) {
+  constructor(private readonly source: RangeSource, private readonly decode: DecodeChunk<Landed>, private readonly onRefetch: () => void, private readonly options: RemoteOptions = {}) {
     this.slots = new Slots(options.parallel ?? PARALLEL);
   }
 
-  get(chunks: readonly ChunkRef[], signal?: AbortSignal): Promise<Uint8Array>[] {
+  get(chunks: readonly ChunkRef[], signal?: AbortSignal): Promise<Landed>[] {
     return planRuns(chunks, this.options.gapSize).flatMap((run) => this.fetchRun(run, signal));
   }
 
   /** Chunks are handed out as their last byte arrives: whoever waits for the first one does not wait for the run. */
-  private fetchRun({ offset, length, chunks }: FrameRun, signal: AbortSignal | undefined): Promise<Uint8Array>[] {
+  private fetchRun({ offset, length, chunks }: FrameRun, signal: AbortSignal | undefined): Promise<Landed>[] {
     const frames = chunks.map(() => new Promised<Uint8Array>());
     let next = 0;
     const hand = (bytes: Uint8Array, arrived: number): void => {
@@ -67,9 +67,9 @@ export class RemoteStore implements ChunkStore {
   }
 
   /** What was damaged on the way is whole the second time; what is damaged at its origin fails for good. */
-  private async decodeOrRefetch(chunk: ChunkRef, frame: Uint8Array, signal: AbortSignal | undefined): Promise<Uint8Array> {
+  private async decodeOrRefetch(chunk: ChunkRef, frame: Uint8Array, signal: AbortSignal | undefined): Promise<Landed> {
     try {
-      return this.decode(chunk, frame);
+      return await this.decode(chunk, frame);
     } catch (error) {
       if (!hasCode(error, 'CHUNK_DIGEST_MISMATCH')) throw error;
       this.onRefetch();

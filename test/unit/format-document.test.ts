@@ -5,6 +5,7 @@ import type { Struct } from '../../src/bytes/struct.js';
 import { toHex } from '../../src/bytes/hex.js';
 import { decodeHead, ROOT_PAGE_MAX_SIZE } from '../../src/chunk/head.js';
 import { openCodec } from '../../src/codec/registry.js';
+import { CHUNK_LIST_MAX_SIZE } from '../../src/format/chunk-list.js';
 import * as container from '../../src/format/container.js';
 import { decodeManifest, encodeManifest, MANIFEST_MAX_SIZE, type Manifest } from '../../src/format/manifest.js';
 import * as signatures from '../../src/format/signatures.js';
@@ -38,9 +39,9 @@ describe('records', () => {
 });
 
 test('constants', () => {
-  const known: Readonly<Record<string, unknown>> = { ...container, ...signatures, MANIFEST_MAX_SIZE, BLOCK_SIZE };
+  const known: Readonly<Record<string, unknown>> = { ...container, ...signatures, MANIFEST_MAX_SIZE, CHUNK_LIST_MAX_SIZE, BLOCK_SIZE };
   const rows = tables('name', 'value', 'meaning')[0]!;
-  expect(rows.length).toBe(16);
+  expect(rows.length).toBe(17);
   for (const [name, value] of rows) {
     const actual = known[name!];
     expect([name, actual instanceof Uint8Array ? Buffer.from(actual).toString('hex') : actual]).toEqual([name, value!.includes(' ') ? value!.replaceAll(' ', '') : Number(value)]);
@@ -53,7 +54,7 @@ const full: Manifest = {
   raw: { size: 8192, fileSystem: 'ext4', fileSystemSize: 4096 },
   verity: { algorithm: 'sha256', blockSize: 4096, salt: '', dataBlocks: 1, hashOffset: 4096, rootHash: '0'.repeat(64) },
   index: { chunkSize: 16384, chunkCount: 1, rootDigest: '0'.repeat(64) },
-  codec: { name: 'zstd', level: 3, implementation: 'x' }, base: '0'.repeat(64), provenance: { tool: 'x' },
+  codec: { name: 'zstd', level: 3, implementation: 'x' }, base: '0'.repeat(64), profile: { digest: '0'.repeat(64), chunks: '0' }, provenance: { tool: 'x' },
 };
 
 test('fields of the manifest', () => {

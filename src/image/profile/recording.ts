@@ -2,9 +2,10 @@
  * Recording what is read of a mounted image into a profile. The file is the state: it is replaced as a whole a moment after something
  * new was read and in the end, and a server that follows another goes on from what it finds there.
  */
-import { readFileSync, statSync, writeSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { ChunkMissing, type RandomAccess } from '../../bytes/random-access.js';
 import { fromErrno, hasCode, ThawfsError } from '../../errors.js';
+import { writeFully } from '../../sys/write.js';
 import { OutputFile } from '../output-file.js';
 import { BlockLog } from './block-log.js';
 import { ProfileLocator } from './locate.js';
@@ -104,7 +105,7 @@ function writeProfile(path: string, profile: Profile): void {
   const file = OutputFile.create(path);
   try {
     const bytes = encodeProfile(profile);
-    for (let done = 0; done < bytes.length;) done += writeSync(file.fd, bytes, done);
+    writeFully(file.fd, bytes);
     file.commit();
   } catch (error) {
     throw fromErrno(error, `writing ${path}`);

@@ -1,0 +1,117 @@
+import { describe, expect, test } from '@jest/globals';
+import { setImmediate as turn } from 'node:timers/promises';
+import { FetchScheduler } from '../../../src/image/fetch-scheduler.js';
+import { LinkMeter } from '../../../src/source/link-meter.js';
+import type { ChunkRef, ChunkStore } from '../../../src/store/chunk-store.js';
+import { Promised } from '../../../src/store/promised.js';
+
+const SIZE = 30_000;
+const ref = (number: number): ChunkRef => ({ number, size: 65_536, frameOffset: number * SIZE, frameSize: SIZE, id: new Uint8Array(32) });
+const refs = (...numbers: number[]): ChunkRef[] => numbers.map(ref);
+
+/** A store that answers when it is told to, and writes down what it was asked. */
+class Held implements ChunkStore {
+  readonly asked: number[][] = [];
+  private readonly waiting = new Map<number, Promised<Uint8Array>>();
+
+  get(chunks: readonly ChunkRef[]): Promise<Uint8Array>[] {
+    this.asked.push(chunks.map(({ number }) => number));
+    return chunks.map(({ number }) => {
+      const answer = new Promised<Uint8Array>();
+      this.waiting.set(number, answer);
+      return answer.promise;
+    });
+  }
+
+  async answer(...numbers: number[]): Promise<void> {
+    for (const number of numbers) this.waiting.get(number)!.resolve(Uint8Array.of(number));
+    await turn();
+  }
+
+  async fail(number: number): Promise<void> {
+    this.waiting.get(number)!.reject(new Error('broken'));
+    await turn();
+  }
+}
+
+/** For those whose answers nobody looks at. */
+function ask(scheduler: FetchScheduler, ...numbers: number[]): void {
+  void Promise.allSettled(scheduler.get(refs(...numbers)));
+}
+
+function make(chunkCount = 1000): { store: Held; scheduler: FetchScheduler } {
+  const store = new Held();
+  return { store, scheduler: new FetchScheduler(store, new LinkMeter(() => 0), chunkCount) };
+}
+
+describe('FetchScheduler', () => {
+  test('neighbours that are missed in one moment are one request, whoever misses them', async () => {
+    const { store, scheduler } = make();
+    ask(scheduler, 7);
+    ask(scheduler, 5, 6);
+    ask(scheduler, 9);
+    await turn();
+    expect(store.asked).toEqual([[5, 6, 7], [9]]);
+  });
+
+  test('a chunk is fetched once; after a failure it is tried anew', async () => {
+    const { store, scheduler } = make();
+    const [first] = scheduler.get(refs(1));
+    await turn();
+    const [second] = scheduler.get(refs(1));
+    await turn();
+    expect(store.asked).toEqual([[1]]);
+    const both = Promise.allSettled([first, second]);
+    await store.fail(1);
+    expect((await both).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+    ask(scheduler, 1);
+    await turn();
+    expect(store.asked).toEqual([[1], [1]]);
+  });
+
+  test('what is wanted soon goes out as the link has room, and in order; a demand does not wait for it', async () => {
+    const { store, scheduler } = make();
+    scheduler.hasten(refs(...Array.from({ length: 100 }, (_, i) => 100 + i)));
+    const sent = store.asked.flat();
+    expect(sent.length).toBeGreaterThan(4);
+    expect(sent.length).toBeLessThan(40);
+    expect(sent).toEqual(sent.map((_, i) => 100 + i));
+    const [answer] = scheduler.get(refs(190));
+    await turn();
+    expect(store.asked.at(-1)).toEqual([190]);
+    await store.answer(190);
+    expect(await answer).toEqual(Uint8Array.of(190));
+    await store.answer(...sent);
+    expect(store.asked.flat().length).toBeGreaterThan(sent.length + 1);
+    expect(store.asked.flat().filter((number) => number === 190)).toHaveLength(1);
+  });
+
+  test('the fill waits while a program starts, and goes on when somebody reads much of the image', async () => {
+    const { store, scheduler } = make(200);
+    let open = 0;
+    const room = (): void => { void scheduler.room().then(() => { open++; }); };
+    room();
+    await turn();
+    expect(open).toBe(1);
+    ask(scheduler, 3);
+    room();
+    await turn();
+    expect(open).toBe(1);
+    ask(scheduler, ...Array.from({ length: 90 }, (_, i) => 500 + 2 * i));
+    await turn();
+    await store.answer(3, ...Array.from({ length: 90 }, (_, i) => 500 + 2 * i));
+    expect(open).toBe(2);
+  });
+
+  test('aborting ends the waiting, not the fetch', async () => {
+    const { store, scheduler } = make();
+    const leaving = new AbortController();
+    const [answer] = scheduler.get(refs(1), leaving.signal);
+    const [other] = scheduler.get(refs(1));
+    await turn();
+    leaving.abort(new Error('gone'));
+    await expect(answer).rejects.toThrow('gone');
+    await store.answer(1);
+    expect(await other).toEqual(Uint8Array.of(1));
+  });
+});
