@@ -5,6 +5,7 @@ import { given } from '../src/cli/given.js';
 import { exactSize, fields, percent, table, utc } from '../src/cli/report.js';
 import { trustFlags, trustPolicy } from '../src/cli/trust.js';
 import { hasCode } from '../src/errors.js';
+import { decodeChunkList } from '../src/format/chunk-list.js';
 import type { Manifest } from '../src/format/manifest.js';
 import type { InspectOptions, Inspection } from '../src/image/inspect.js';
 import { formatSize } from '../src/units.js';
@@ -89,11 +90,12 @@ function patchSummary({ location, size, base, manifest, fileSize, signatures, tr
 }
 
 function summary({ location, manifest, signatures, trusted, refusal, pkcs7, sizes, fileSystem, cost }: Inspection): string {
-  const { raw, verity, index, codec } = manifest;
+  const { raw, verity, index, codec, profile } = manifest;
   return fields([
     ['image', location], ['name', manifest.name], ['label', manifest.label], ['sequence', manifest.sequence],
     ['expires', manifest.expires === undefined ? undefined : `${utc(manifest.expires)} UTC`], ['uuid', manifest.uuid], ['base', manifest.base],
     ['file size', exactSize(sizes.file)], ['raw size', exactSize(raw.size)], ['compressed to', percent(sizes.frames, raw.size)],
+    ['start-up profile', profile === undefined ? undefined : profileSummary(manifest, profile)],
     ['chunks', `${index.chunkCount} of ${index.chunkSize} bytes`], ['codec', `${codec.name} level ${codec.level}, ${codec.implementation}`],
     ['file system', `ext4, ${exactSize(raw.fileSystemSize)}, ${fileSystem.blocks - fileSystem.freeBlocks} of ${fileSystem.blocks} blocks of ${fileSystem.blockSize} bytes used`],
     ['inodes', `${fileSystem.inodes - fileSystem.freeInodes} of ${fileSystem.inodes} used`], ['features', fileSystem.features.join(' ')],
@@ -105,4 +107,9 @@ function summary({ location, manifest, signatures, trusted, refusal, pkcs7, size
     ...Object.entries(manifest.provenance).map(([name, value]): [string, string] => [`built with ${name}`, value]),
     ['cost of looking', `${cost.requests} requests, ${exactSize(cost.bytes)}`],
   ]);
+}
+
+function profileSummary({ index: { chunkCount, chunkSize } }: Manifest, { chunks, digest }: NonNullable<Manifest['profile']>): string {
+  const { length } = decodeChunkList(chunks, chunkCount, 'manifest.profile.chunks');
+  return `${length} chunks of ${exactSize(length * chunkSize)} are fetched first (${percent(length, chunkCount)}), sha256 ${digest}`;
 }

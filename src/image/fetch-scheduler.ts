@@ -3,11 +3,11 @@
  *
  *   demand  somebody waits: sent at once, neighbours that are missed in the same moment in one request
  *   soon    read-ahead and profile: sent in the order given, while there is room on the link
- *   fill    the rest: sent when nothing else is wanted, and not while a program starts
+ *   fill    the rest: sent when nothing else is wanted; while a program starts one small request at a time
  *
  * The link has room while fewer bytes are under way than it holds (rate times round trip, as measured): then it is never idle, and
  * a demand finds next to no queue before it. A program that starts wants a small part, one chunk after another, and what it waits for is the
- * time of each: the fill then leaves it the link and this processor. Once a good part was demanded somebody is reading
+ * time of each: the fill then takes what of the link lies idle between, and little of this processor. Once a good part was demanded somebody is reading
  * everything, and a full link is what serves him best. A chunk is fetched once, whoever wants it; one that is wanted more urgently
  * than before is sent for at once.
  */
@@ -33,6 +33,8 @@ const MOST_STEP = 2 * MiB;
 /** When nobody has waited for this long, milliseconds, a request may be larger, as many milliseconds of the link: each costs the processor something. */
 const CALM_TIME = 5000;
 const CALM_STEP = 80;
+/** While a program starts a background request is no longer than this, milliseconds of the link: so long it may hold up a demand. */
+const START_STEP = 8;
 
 /** A chunk for whoever waited for it; undefined when nobody did: then it is on the disk. */
 export type Landed = Uint8Array | undefined;
@@ -54,28 +56,35 @@ export class FetchScheduler implements ChunkStore<Landed> {
   private rooms: Promised<void>[] = [];
   private bytesUnderWay = 0;
   private requestsUnderWay = 0;
+  private fills = 0;
   private demands = 0;
   private demanded = 0;
-  private readonly begun = performance.now();
+  private readonly begun: number;
   private lastDemand = -Infinity;
 
-  /** @param inner where chunks come from; asked for each run of neighbours by itself */
-  constructor(private readonly inner: ChunkStore<Landed>, private readonly link: LinkMeter, private readonly chunkCount: number) {}
+  /**
+   * @param inner where chunks come from; asked for each run of neighbours by itself
+   * @param now milliseconds of a steady clock; tests give their own
+   */
+  constructor(private readonly inner: ChunkStore<Landed>, private readonly link: LinkMeter, private readonly chunkCount: number, private readonly now: () => number = () => performance.now()) {
+    this.begun = now();
+  }
 
   /** Frame bytes of a background request that suits the link. */
   get stepSize(): number {
     const { capacity, rate } = this.link;
+    if (this.isStarting) return Math.min(MOST_STEP, Math.max(LEAST_STEP, rate * START_STEP));
     return Math.min(MOST_STEP, Math.max(LEAST_STEP, capacity / 2, this.isQuiet(CALM_TIME) ? rate * CALM_STEP : 0));
   }
 
   /** Whether a program is starting: somebody waits, or did a moment ago, for a small part of the image. */
   private get isStarting(): boolean {
-    return (!this.isQuiet(QUIET_TIME) || performance.now() - this.begun < START_TIME) && this.demanded < START_SHARE * this.chunkCount;
+    return (!this.isQuiet(QUIET_TIME) || this.now() - this.begun < START_TIME) && this.demanded < START_SHARE * this.chunkCount;
   }
 
   /** Whether nobody waits, or has for so many milliseconds. */
   private isQuiet(time: number): boolean {
-    return this.demands === 0 && performance.now() - this.lastDemand > time;
+    return this.demands === 0 && this.now() - this.lastDemand > time;
   }
 
   /** Demands. As ChunkStore says; aborting ends the waiting, not the fetch. */
@@ -87,12 +96,12 @@ export class FetchScheduler implements ChunkStore<Landed> {
       if (!flight.sent) this.rush(flight);
     }
     this.demands++;
-    this.lastDemand = performance.now();
+    this.lastDemand = this.now();
     const departure = signal === undefined ? undefined : new Departure(signal, chunks.length);
     const answers = flights.map(({ promise }) => departure === undefined ? promise : departure.orAbort(promise));
     void Promise.allSettled(answers).then(() => {
       this.demands--;
-      this.lastDemand = performance.now();
+      this.lastDemand = this.now();
     });
     return answers;
   }
@@ -112,7 +121,13 @@ export class FetchScheduler implements ChunkStore<Landed> {
   fill(chunks: readonly ChunkRef[]): Promise<Landed>[] {
     const flights = chunks.map((chunk) => this.flightOf(chunk));
     for (const run of runsOf(flights.filter(({ sent }) => !sent))) this.send(run);
-    return flights.map(({ promise }) => promise);
+    const answers = flights.map(({ promise }) => promise);
+    this.fills++;
+    void Promise.allSettled(answers).then(() => {
+      this.fills--;
+      this.pump();
+    });
+    return answers;
   }
 
   /** @returns when the link has room for what nobody has asked for; callers are let in one by one */
@@ -159,7 +174,7 @@ export class FetchScheduler implements ChunkStore<Landed> {
       if (run.length === 0) break;
       this.send(run);
     }
-    if (this.laterStart < this.later.length || this.isStarting || !this.hasRoom()) return;
+    if (this.laterStart < this.later.length || !this.hasRoom() || (this.isStarting && this.fills > 0)) return;
     this.rooms.shift()?.resolve();
   }
 

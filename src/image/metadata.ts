@@ -39,7 +39,8 @@ function namesAndXattrs(view: RandomAccess): Range[] {
   return ranges;
 }
 
-function usedTables(volume: Ext4Reader['volume']): { readonly start: number; readonly count: number }[] {
+/** @returns inodes that may be in use: the first of a group's, and how many */
+export function usedTables(volume: Ext4Reader['volume']): { readonly start: number; readonly count: number }[] {
   return Array.from({ length: volume.layout.groupCount }, (_, number) => {
     const { inodesUninitialised, unusedInodes } = volume.group(number);
     return { start: number * volume.inodesPerGroup + 1, count: inodesUninitialised ? 0 : volume.inodesPerGroup - unusedInodes };

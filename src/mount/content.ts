@@ -5,6 +5,7 @@ import { fromErrno, ThawfsError } from '../errors.js';
 import type { FileSystem } from '../fuse/file-system.js';
 import { SingleFile, type FileBytes } from '../fuse/single-file.js';
 import { decodeChunkList } from '../format/chunk-list.js';
+import { hastenMetadata } from '../image/hasten-metadata.js';
 import { LazyImage } from '../image/lazy-image.js';
 import { prefetchProfile } from '../image/profile/prefetch.js';
 import { readProfile, Recording } from '../image/profile/recording.js';
@@ -109,6 +110,7 @@ async function prefetch(image: LazyImage, plan: ImagePlan): Promise<void> {
   if (plan.prefetch === false) return;
   if (plan.profile !== undefined) await prefetchProfile(image, readProfile(plan.profile));
   else if (embedded !== undefined) image.hasten(decodeChunkList(embedded, image.chunkCount, 'manifest.profile.chunks'));
+  if (plan.fill && !plan.offline) await hastenMetadata(image);
 }
 
 /** A plain ext4 file. @throws PATH_MISSING, NOT_PERMITTED */

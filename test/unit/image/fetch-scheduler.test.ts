@@ -39,9 +39,9 @@ function ask(scheduler: FetchScheduler, ...numbers: number[]): void {
   void Promise.allSettled(scheduler.get(refs(...numbers)));
 }
 
-function make(chunkCount = 1000): { store: Held; scheduler: FetchScheduler } {
+function make(chunkCount = 1000, now = (): number => 0): { store: Held; scheduler: FetchScheduler } {
   const store = new Held();
-  return { store, scheduler: new FetchScheduler(store, new LinkMeter(() => 0), chunkCount) };
+  return { store, scheduler: new FetchScheduler(store, new LinkMeter(() => 0), chunkCount, now) };
 }
 
 describe('FetchScheduler', () => {
@@ -86,21 +86,35 @@ describe('FetchScheduler', () => {
     expect(store.asked.flat().filter((number) => number === 190)).toHaveLength(1);
   });
 
-  test('the fill waits while a program starts, and goes on when somebody reads much of the image', async () => {
-    const { store, scheduler } = make(200);
+  test('while a program starts the fill has one request at a time; more when somebody reads much of the image, or nobody reads', async () => {
+    let time = 0;
+    const { store, scheduler } = make(1000, () => time);
     let open = 0;
-    const room = (): void => { void scheduler.room().then(() => { open++; }); };
-    room();
-    await turn();
-    expect(open).toBe(1);
-    ask(scheduler, 3);
-    room();
-    await turn();
-    expect(open).toBe(1);
-    ask(scheduler, ...Array.from({ length: 90 }, (_, i) => 500 + 2 * i));
-    await turn();
-    await store.answer(3, ...Array.from({ length: 90 }, (_, i) => 500 + 2 * i));
+    const room = async (): Promise<void> => {
+      void scheduler.room().then(() => { open++; });
+      await turn();
+    };
+    const fill = (number: number): void => { void Promise.allSettled(scheduler.fill(refs(number))); };
+    const one = scheduler.stepSize;
+    await room();
+    fill(900);
+    await room();
+    expect(open).toBe(1); // just mounted
+    await store.answer(900);
     expect(open).toBe(2);
+    time = 10_000;
+    fill(901);
+    await room();
+    expect(open).toBe(3); // nobody reads
+    expect(scheduler.stepSize).toBeGreaterThan(one);
+    ask(scheduler, 3);
+    await room();
+    expect(open).toBe(3);
+    ask(scheduler, ...Array.from({ length: 110 }, (_, i) => 500 + 2 * i));
+    await turn();
+    await store.answer(3, ...Array.from({ length: 110 }, (_, i) => 500 + 2 * i));
+    expect(open).toBe(4);
+    await store.answer(901);
   });
 
   test('aborting ends the waiting, not the fetch', async () => {

@@ -44,6 +44,15 @@ describe('DiskStore', () => {
     two.remove(id); // nobody minds
   }));
 
+  test('several at once: those that are missing are written, under one account', () => withTempDir((folder) => {
+    const store = new DiskStore(folder, 40_960);
+    put(store, object(1));
+    const objects = [1, 2, 3].map((seed) => ({ id: idOf(object(seed)), bytes: object(seed) }));
+    expect([store.writeAll(objects), store.statistics.written, store.used, held(store)]).toEqual([true, 3, 12_288, 12_288]);
+    expect(store.writeAll([{ id: idOf(object(4, 50_000)), bytes: object(4, 50_000) }, { id: idOf(object(5)), bytes: object(5) }])).toBe(false);
+    expect(store.used).toBe(held(store));
+  }));
+
   test('stays within its budget, forgetting what was unused for longest', () => withTempDir((folder) => {
     const store = new DiskStore(folder, 40_960);
     const ids = Array.from({ length: 10 }, (_, i) => put(store, object(i)));
