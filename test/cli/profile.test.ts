@@ -70,7 +70,7 @@ describe('start-up profiles', () => {
     const { profile } = await cli.json<Built>(['build', 'tree', '-o', 'two.img.zst', '--name', basename(cli.folder), '--sequence', '2', '--profile', 'start.profile']);
     expect(profile).toMatchObject({ gone: 0, changed: 0 });
 
-    for (const [image, flags, knows] of [['two', [], true], ['one', ['--profile', 'start.profile'], true], ['two', ['--no-prefetch'], false]] as const) {
+    for (const [image, flags, knows] of [['two', [], true], ['one', ['--profile', 'start.profile'], true], ['one', ['--no-prefetch'], false]] as const) {
       await withRangeServer(readFileSync(cli.path(`${image}.img.zst`)), {}, async (server) => {
         await cli.json(['mount', server.url, directory, '--allow-unsigned', '--any-sequence', '--no-fill', '--cache', cli.path(`cache-${image}-${flags.length}`), ...flags]);
         if (knows) await until(async () => (await status()).fetched >= 10, 'what the profile names is fetched');
