@@ -49,6 +49,8 @@ function text(mount: MountStatus): string {
   const completion = mount['completion'] as { readonly state: string; readonly done: number; readonly total: number; readonly reason?: string } | undefined;
   const populated = mount['populated'] as { readonly state: string; readonly files: number; readonly bytes: number } | undefined;
   const local = mount.state === 'local';
+  const failures = Object.entries((mount['originFailures'] ?? {}) as Record<string, number>);
+  const last = mount['lastOriginFailure'] as { readonly at: number; readonly message: string } | undefined;
   return fields([
     ['directory', mount.target], ['back-end', mount.backend],
     ['state', local ? 'complete; no server is needed' : mount.state],
@@ -57,6 +59,7 @@ function text(mount: MountStatus): string {
     ['read', local ? undefined : `${number('diskHits')} chunks from disk, ${number('fetched')} from the origin`],
     ['repaired', number('corruptLocal') + number('refetched') === 0 ? undefined : `${number('corruptLocal')} chunks damaged on disk, ${number('refetched')} on the way`],
     ['populated', populated === undefined ? undefined : `${populated.files} files, ${formatSize(populated.bytes)} (${populated.state})`],
+    ['origin failed', failures.length === 0 ? undefined : failures.map(([code, count]) => `${code} ${count}`).join(', ') + (last === undefined ? '' : `; last ${utc(Math.floor(last.at / 1000))}: ${last.message}`)],
     ['servers replaced', number('replaced') === 0 ? undefined : number('replaced')],
   ]);
 }

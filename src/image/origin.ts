@@ -32,9 +32,11 @@ export class Origin {
     const { source, opening } = await openSource(this.location, headHeader.size, this.options);
     if (this.isSame(opening)) return source;
     await source.close();
-    throw new ThawfsError('SOURCE_CHANGED', `${source.location}: is another image than the one that was mounted`, {
+    const failure = new ThawfsError('SOURCE_CHANGED', `${source.location}: is another image than the one that was mounted`, {
       detail: { location: source.location, retryable: false }, suggestion: 'Mount the new image, or put the old one back.',
     });
+    this.options.onFailure?.(failure);
+    throw failure;
   }
 
   /** A first look that tells most other images; what slips through fails at its first chunk, because every chunk is verified. */

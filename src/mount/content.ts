@@ -12,6 +12,7 @@ import { readProfile, Recording } from '../image/profile/recording.js';
 import { DiskStore } from '../store/disk-store.js';
 import { MiB } from '../units.js';
 import { Completion } from './completion.js';
+import { OriginFailures } from './origin-failures.js';
 import { IMAGE_FILE, type Backend, type ImagePlan, type MountPlan } from './plan.js';
 import { TreeFileSystem } from './tree.js';
 
@@ -65,8 +66,13 @@ export interface OpenedBytes extends Omit<Content, 'fileSystem'> { readonly byte
 async function openLazy(plan: ImagePlan, backend: Backend, counters: Float64Array, observer: Observer | undefined): Promise<OpenedBytes> {
   const { locations, head, cache, cacheSize, offline, readTimeout, fill, fillRate, handover, record } = plan;
   const store = new DiskStore(cache, cacheSize);
+  const failures = new OriginFailures();
+  // A connection that hangs must be given up while those who wait for it still have time to try another.
+  const sourceOptions = {
+    idleTimeout: Math.min(20_000, readTimeout / 3), transferTimeout: Math.min(60_000, readTimeout / 2), onFailure: (failure: ThawfsError) => { failures.count(failure); },
+  };
   const image = await LazyImage.open({
-    head: Buffer.from(head, 'base64'), locations, cache: store, memorySize: MEMORY_SIZE, counters, readTimeout, offline, filling: fill,
+    head: Buffer.from(head, 'base64'), locations, cache: store, memorySize: MEMORY_SIZE, counters, readTimeout, offline, filling: fill, sourceOptions,
     ...(observer === undefined ? {} : { onTouch: (chunk) => { observer.onTouch(chunk); } }),
   });
   const completion = new Completion({ image, store, rate: fillRate, handover: handover && backend === 'block' });
@@ -82,10 +88,10 @@ async function openLazy(plan: ImagePlan, backend: Backend, counters: Float64Arra
       prefetch(image, plan).catch((error: unknown) => { console.error('prefetching:', error); }); // then it is fetched when it is read
     },
     finish: () => { recording?.save(); },
-    fetch: (chunks, signal) => image.fetch(chunks, signal),
+    fetch: (chunks, signal) => failures.within(readTimeout, signal, (either) => image.fetch(chunks, either)),
     status: () => ({
       name: image.manifest.name, sequence: image.manifest.sequence, rootHash: image.manifest.verity.rootHash, rawSize: image.size, chunkSize: image.chunkSize, chunkCount: image.chunkCount, cacheStatistics: store.statistics, completion: completion.status,
-      ...(recording === undefined ? {} : { recording: recording.status }),
+      ...(recording === undefined ? {} : { recording: recording.status }), ...failures.status(image.statistics.refetched),
     }),
   };
 }

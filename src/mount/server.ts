@@ -53,6 +53,7 @@ export class Server {
       },
     });
     const gate = new SessionGate();
+    if (plan.content.kind === 'image' && plan.content.offline) gate.setLocal();
     const thread = new Worker(new URL('session-thread.js', import.meta.url), { workerData: { plan, words: gate.words, counters: counters[1]! } satisfies ThreadInput });
     const ended = new Promise<void>((resolve) => thread.once('exit', () => { resolve(); }));
     await new Promise<void>((resolve, reject) => {
@@ -95,6 +96,7 @@ export class Server {
   /** Fetches the rest, and announces the raw image when there is one. */
   private async complete(): Promise<void> {
     const path = await this.content.completion?.run();
+    this.gate.setLocal();
     if (path !== undefined) this.listener.complete(path);
   }
 

@@ -6,11 +6,11 @@ export const FUSE_DESCRIPTOR = 3;
 /** Images are frozen: the kernel may keep names and attributes as long as it likes. Seconds. */
 export const VALID_SECONDS = 1e9;
 
-const OPEN = 0, BUSY = 1, HANDLED = 2;
+const OPEN = 0, BUSY = 1, HANDLED = 2, LOCAL = 3;
 
 /** A view of shared memory; both threads make one of the same words. */
 export class SessionGate {
-  constructor(readonly words: Int32Array = new Int32Array(new SharedArrayBuffer(12))) {}
+  constructor(readonly words: Int32Array = new Int32Array(new SharedArrayBuffer(16))) {}
 
   /** Lets the session thread begin. */
   open(): void {
@@ -28,6 +28,12 @@ export class SessionGate {
     if (!busy) Atomics.add(this.words, HANDLED, 1);
   }
 
+  /** Nothing will be fetched any more: nobody has to hear of what is read. */
+  setLocal(): void {
+    Atomics.store(this.words, LOCAL, 1);
+  }
+
+  get isLocal(): boolean { return Atomics.load(this.words, LOCAL) === 1; }
   get busy(): boolean { return Atomics.load(this.words, BUSY) === 1; }
   /** Requests handled so far, modulo 2^32. */
   get handled(): number { return Atomics.load(this.words, HANDLED) >>> 0; }

@@ -10,12 +10,12 @@ import { FUSE_DESCRIPTOR, SessionGate, VALID_SECONDS, type ThreadInput, type Thr
 
 async function run({ plan, words, counters }: ThreadInput, port: MessagePort): Promise<void> {
   const post = (message: ThreadMessage): void => { port.postMessage(message); };
+  const gate = new SessionGate(words);
   const log = new BlockLog();
   const content = await openContent(plan, counters, {
-    onTouch: (chunk) => { post({ type: 'touched', chunk }); },
+    onTouch: (chunk) => { if (!gate.isLocal) post({ type: 'touched', chunk }); },
     onRead: (offset, length) => { for (const range of log.add(offset, length)) post({ type: 'read', ...range }); },
   });
-  const gate = new SessionGate(words);
   post({ type: 'loaded' });
   gate.wait();
   serve({

@@ -25,6 +25,8 @@ export interface HttpOptions extends ReadOptions {
   readonly onRequest?: OnRequest;
   /** Told how the link behaves. */
   readonly link?: LinkObserver;
+  /** Told of every attempt that failed, also of those that are made again. */
+  readonly onFailure?: (failure: ThawfsError) => void;
 }
 
 const MAX_REDIRECTS = 5;
@@ -103,7 +105,17 @@ class HttpFile {
     this.dispatcher = new EnvHttpProxyAgent({ connections, headersTimeout: idleTimeout, bodyTimeout: idleTimeout, connect, requestTls: connect });
   }
 
-  async readRange(offset: number, length: number, { signal, onArrival }: ReadOptions, known?: RemoteState): Promise<Answer> {
+  /** @param known the state when the file was opened; undefined for the opening read */
+  async readRange(offset: number, length: number, options: ReadOptions, known?: RemoteState): Promise<Answer> {
+    try {
+      return await this.attempt(offset, length, options, known);
+    } catch (error) {
+      if (error instanceof ThawfsError) this.options.onFailure?.(error);
+      throw error;
+    }
+  }
+
+  private async attempt(offset: number, length: number, { signal, onArrival }: ReadOptions, known: RemoteState | undefined): Promise<Answer> {
     signal?.throwIfAborted();
     const wanted: Wanted = { location: this.location, offset, length, signal, onArrival, known };
     const target = this.resolved;

@@ -4,7 +4,7 @@
  * damaged or gone at any time, and nothing is ever synced.
  *
  *     FOLDER/objects/ab/cdef…   the object's bytes; written under a temporary name and renamed
- *     FOLDER/usage              eight bytes: disk space of all objects; locked by whoever changes the store
+ *     FOLDER/usage              eight bytes: disk space of all objects, then the boot in which it was counted; locked by whoever changes the store
  *     FOLDER/pins/NAME          ids (32 bytes each) that are not evicted while NAME exists
  *     FOLDER/raw/               raw images written out; they count, but are not evicted: somebody may have them mounted
  */
@@ -15,6 +15,7 @@ import { threadId } from 'node:worker_threads';
 import { fromErrno } from '../errors.js';
 import { withFileLock } from '../sys/file-lock.js';
 import { writeFully } from '../sys/write.js';
+import { bootId } from '../sys/identity.js';
 import { BLOCK_SIZE, roundUp } from '../units.js';
 
 /** Bytes that a cache may take unless somebody says otherwise. */
@@ -50,6 +51,7 @@ export interface StoredObject {
 export class DiskStore {
   readonly statistics: DiskStoreStatistics = { hits: 0, misses: 0, written: 0, evicted: 0, writeFailures: 0 };
   private readonly usage: number;
+  private readonly boot = bootId();
   private readonly folders = new Set<string>();
   private pausedUntil = 0;
   private temporary = 0;
@@ -69,6 +71,7 @@ export class DiskStore {
     } catch (error) {
       throw fromErrno(error, `using the cache ${folder}`);
     }
+    this.recountAfterBoot();
   }
 
   /**
@@ -193,6 +196,17 @@ export class DiskStore {
     return withFileLock(this.usage, () => this.evictLocked(target));
   }
 
+  /** A power cut may have lost the count or the objects that it counts: it holds for one boot. */
+  private recountAfterBoot(): void {
+    const bytes = Buffer.alloc(8 + this.boot.length + 1);
+    if (readSync(this.usage, bytes, 0, bytes.length, 0) === bytes.length - 1 && bytes.toString('latin1', 8, bytes.length - 1) === this.boot) return;
+    try {
+      this.evict(this.budget);
+    } catch {
+      // A full or dying disk: that is found out again by whoever writes.
+    }
+  }
+
   private makeRoom(size: number): boolean {
     if (this.used + size <= this.budget) return true;
     return this.evictLocked(Math.max(0, this.budget * (1 - HEADROOM) - size)) + size <= this.budget;
@@ -251,9 +265,10 @@ export class DiskStore {
   }
 
   private setUsed(used: number): void {
-    const bytes = Buffer.alloc(8);
+    const bytes = Buffer.alloc(8 + this.boot.length);
     bytes.writeBigUInt64LE(BigInt(used));
-    writeSync(this.usage, bytes, 0, 8, 0);
+    bytes.write(this.boot, 8, 'latin1');
+    writeSync(this.usage, bytes, 0, bytes.length, 0);
   }
 
   private makeFolder(id: string): void {

@@ -1,4 +1,4 @@
-/** Who we are outside of any user namespace. */
+/** Who we are outside of any user namespace, and on which run of the machine. */
 import { readFileSync } from 'node:fs';
 
 /** @returns whether this process is root of the machine, not merely of a user namespace of its own */
@@ -13,6 +13,15 @@ export function outerUid(): number {
     if (uid >= Number(inner) && uid < Number(inner) + Number(count)) return Number(outer) + uid - Number(inner);
   }
   return uid;
+}
+
+/** @returns a name of the time since the machine was started; '' where the kernel tells none */
+export function bootId(): string {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
+  } catch {
+    return '';
+  }
 }
 
 function uidMap(): string {

@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http';
 import type { Interference, RangeServer } from './range-server.js';
 
 /** Answers in its own way. `honest` is what the right answer would have been. */
-type Lie = (response: ServerResponse, honest: ReturnType<RangeServer['answer']>, server: RangeServer) => void;
+export type Lie = (response: ServerResponse, honest: ReturnType<RangeServer['answer']>, server: RangeServer) => void;
 
 /** Ends after some bytes without ending the answer. */
 function sendThenDrop(response: ServerResponse, body: Uint8Array, drop: () => void): void {
@@ -24,6 +24,10 @@ export const lies = {
     const wrong = new Uint8Array(body);
     for (let at = 0; at < wrong.length; at += 7) wrong[at] = wrong[at]! ^ 0x10;
     response.writeHead(status, headers).end(wrong);
+  },
+  'bytes of another place': (response, { status, headers, body }, { served }) => {
+    const [, first] = /bytes (\d+)-/.exec(headers['content-range'] ?? 'bytes 0-')!.map(Number) as [number, number];
+    response.writeHead(status, headers).end(served.read(first > served.size / 2 ? 0 : served.size - body.length, body.length));
   },
   'truncated body': (response, { status, headers, body }) => {
     response.writeHead(status, headers);

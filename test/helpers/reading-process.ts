@@ -16,7 +16,12 @@ export interface ReadingReport {
   /** Errors and differences, for people; at most 20 of each. */
   readonly errors: readonly string[];
   readonly wrong: readonly string[];
+  /** Reads that took longer than {@link SLOW}: when they began (milliseconds since 1970) and how long they took. */
+  readonly slow: readonly (readonly [number, number])[];
 }
+
+/** Milliseconds. */
+const SLOW = 2;
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await readUntilStopped(process.argv[2]!, process.argv[3]!, Number(process.argv[4]));
 
@@ -27,7 +32,7 @@ async function readUntilStopped(original: string, mounted: string, seed: number)
   process.on('SIGTERM', () => { stop.abort(); });
   const names = readdirSync(original, { recursive: true, encoding: 'utf8' }).filter((name) => statSync(`${original}/${name}`).isFile() && statSync(`${original}/${name}`).size > 0);
   const contents = names.map((name) => readFileSync(`${original}/${name}`));
-  const report = { reads: 0, errors: [] as string[], wrong: [] as string[] };
+  const report = { reads: 0, errors: [] as string[], wrong: [] as string[], slow: [] as [number, number][] };
   let state = seed;
   const random = (below: number): number => {
     state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
@@ -40,6 +45,7 @@ async function readUntilStopped(original: string, mounted: string, seed: number)
     const offset = random(content.length);
     const length = Math.min(content.length - offset, [1, 4096, 65_536, 262_144][random(4)]!);
     const place = `${names[i]!} ${offset}+${length}`;
+    const began = performance.now();
     try {
       const fd = openSync(`${mounted}/${names[i]!}`, 'r');
       try {
@@ -52,6 +58,8 @@ async function readUntilStopped(original: string, mounted: string, seed: number)
     } catch (error) {
       if (report.errors.length < 20) report.errors.push(`${place}: ${String(error)}`);
     }
+    const took = performance.now() - began;
+    if (took > SLOW) report.slow.push([performance.timeOrigin + began, took]);
     report.reads++;
     writeSync(1, '.');
     await turn(); // SIGTERM

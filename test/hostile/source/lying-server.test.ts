@@ -11,6 +11,7 @@ const options = { idleTimeout: 300, transferTimeout: 700, retry: { attempts: 2, 
 const expected: Readonly<Record<LieName, readonly [string | undefined, string | undefined]>> = {
   'whole file for a range': ['RANGE_NOT_SUPPORTED', 'RANGE_NOT_SUPPORTED'],
   'wrong bytes': [undefined, undefined],
+  'bytes of another place': [undefined, undefined],
   'truncated body': ['SOURCE_UNREACHABLE', 'SOURCE_UNREACHABLE'],
   'short body without a length': ['SOURCE_UNREACHABLE', 'SOURCE_UNREACHABLE'],
   'long body without a length': ['RANGE_NOT_SUPPORTED', 'RANGE_NOT_SUPPORTED'],
