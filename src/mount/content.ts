@@ -69,7 +69,7 @@ async function openLazy(plan: ImagePlan, backend: Backend, counters: Float64Arra
   const failures = new OriginFailures();
   // A connection that hangs must be given up while those who wait for it still have time to try another.
   const sourceOptions = {
-    idleTimeout: Math.min(20_000, readTimeout / 3), transferTimeout: Math.min(60_000, readTimeout / 2), onFailure: (failure: ThawfsError) => { failures.count(failure); },
+    idleTimeout: Math.min(20_000, Math.ceil(readTimeout / 3)), transferTimeout: Math.min(60_000, Math.ceil(readTimeout / 2)), onFailure: (failure: ThawfsError) => { failures.count(failure); },
   };
   const image = await LazyImage.open({
     head: Buffer.from(head, 'base64'), locations, cache: store, memorySize: MEMORY_SIZE, counters, readTimeout, offline, filling: fill, sourceOptions,

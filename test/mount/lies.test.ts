@@ -20,18 +20,13 @@ const cases: readonly (readonly [LieName | 'an older image', readonly string[]])
   ['bytes of another place', ['CHUNK_DIGEST_MISMATCH']],
   ['an older image', ['CHUNK_DIGEST_MISMATCH', 'SOURCE_CHANGED']],
   ['truncated body', ['SOURCE_UNREACHABLE']],
-  ['short body without a length', ['SOURCE_UNREACHABLE']],
   ['whole file for a range', ['RANGE_NOT_SUPPORTED']],
   ['another range', ['RANGE_NOT_SUPPORTED']],
   ['changed etag', ['SOURCE_CHANGED']],
-  ['changed size', ['SOURCE_CHANGED']],
   ['endless slow body', ['TIMEOUT']],
-  ['silence', ['TIMEOUT']],
   ['redirect loop', ['SOURCE_UNREACHABLE']],
   ['not found', ['OBJECT_MISSING']],
-  ['forbidden', ['AUTH_REQUIRED']],
   ['busy', ['HTTP_STATUS']],
-  ['not HTTP', ['SOURCE_UNREACHABLE']],
 ];
 
 function makeTree(seed: number): (tree: string) => void {
@@ -60,8 +55,8 @@ describe('an origin that lies in mid-mount', () => {
       await buildImage({ source: `${folder}/older`, output: `${folder}/older.img.zst`, name: basename(folder) });
       const older = readFileSync(`${folder}/older.img.zst`);
       const padded = servedBytes(Buffer.concat([older, Buffer.alloc(Math.max(0, image.length - older.length))]).subarray(0, image.length));
-      const mounted = await mount({ readTimeout: 600 }, { backend: 'tree' });
-      await run('ls', ['-l', mounted.directory]);
+      const mounted = await mount({ readTimeout: 900 }, { backend: 'tree' });
+      await until(() => run('ls', ['-l', mounted.directory]).then(() => true, () => false), 'the directory is here');
       // Backwards: what is read ahead has been read already.
       for (const [i, [name, codes]] of [...cases.entries()].reverse()) {
         const [file, original] = [`${mounted.directory}/f${i}`, `${tree}/f${i}`];
