@@ -29,10 +29,15 @@ const cases: readonly (readonly [LieName | 'an older image', readonly string[]])
   ['busy', ['HTTP_STATUS']],
 ];
 
+const nameOf = (i: number): string => `f${String(i).padStart(2, '0')}`;
+
 function makeTree(seed: number): (tree: string) => void {
   return (tree) => {
     mkdirSync(tree);
-    for (let i = 0; i < cases.length; i++) writeFileSync(`${tree}/f${i}`, noise(300_000, seed + i));
+    for (let i = 0; i < cases.length; i++) {
+      writeFileSync(`${tree}/${nameOf(i)}`, noise(300_000, seed + i));
+      writeFileSync(`${tree}/${nameOf(i)}-between`, noise(1_000_000, seed + 1000 + i)); // what is read ahead is none of the next file's
+    }
   };
 }
 
@@ -59,12 +64,14 @@ describe('an origin that lies in mid-mount', () => {
       await until(() => run('ls', ['-l', mounted.directory]).then(() => true, () => false), 'the directory is here');
       // Backwards: what is read ahead has been read already.
       for (const [i, [name, codes]] of [...cases.entries()].reverse()) {
-        const [file, original] = [`${mounted.directory}/f${i}`, `${tree}/f${i}`];
+        const [file, original] = [`${mounted.directory}/${nameOf(i)}`, `${tree}/${nameOf(i)}`];
         const before = failuresIn(await mounted.status());
         lie = name === 'an older image'
           ? (response, { status, headers, body }) => { response.writeHead(status, headers).end(padded.read(firstOf(headers), body.length)); }
           : lies[name];
-        await expect(run('cmp', [original, file])).rejects.toMatchObject({ stdout: '', stderr: expect.stringContaining('Input/output error') as unknown });
+        const outcome = await run('cmp', [original, file]).then(() => 'right', ({ stdout, stderr }: { readonly stdout: string; readonly stderr: string }) => stdout + stderr);
+        // The file whose tag changed is looked at anew; where it holds the same image, it serves.
+        if (name !== 'changed etag' || outcome !== 'right') expect({ name, outcome }).toEqual({ name, outcome: expect.stringMatching(/^cmp: .*Input\/output error\n$/) as unknown });
         const after = failuresIn(await mounted.status());
         expect({ name, counted: codes.some((code) => (after[code] ?? 0) > (before[code] ?? 0)) }).toEqual({ name, counted: true });
         lie = undefined;
