@@ -69,7 +69,7 @@ describe('an origin that lies in mid-mount', () => {
         lie = name === 'an older image'
           ? (response, { status, headers, body }) => { response.writeHead(status, headers).end(padded.read(firstOf(headers), body.length)); }
           : lies[name];
-        const outcome = await run('cmp', [original, file]).then(() => 'right', ({ stdout, stderr }: { readonly stdout: string; readonly stderr: string }) => stdout + stderr);
+        const outcome = await run('cmp', [original, file]).then(() => 'right', (error: unknown) => saidBy(error));
         // The file whose tag changed is looked at anew; where it holds the same image, it serves.
         if (name !== 'changed etag' || outcome !== 'right') expect({ name, outcome }).toEqual({ name, outcome: expect.stringMatching(/^cmp: .*Input\/output error\n$/) as unknown });
         const after = failuresIn(await mounted.status());
@@ -82,6 +82,12 @@ describe('an origin that lies in mid-mount', () => {
     });
   }, 180_000);
 });
+
+/** What a command that failed printed. */
+function saidBy(error: unknown): string {
+  const { stdout, stderr } = error as { readonly stdout: string; readonly stderr: string };
+  return stdout + stderr;
+}
 
 /** The first byte of the range that an answer is about. */
 function firstOf(headers: Readonly<Record<string, string>>): number {
