@@ -15,6 +15,16 @@ export interface RandomAccess {
   read(offset: number, length: number): Uint8Array;
 }
 
+/** @returns what `look` returns; undefined when it needs something that is not here. @throws what else it throws */
+export function ifHere<T>(look: () => T): T | undefined {
+  try {
+    return look();
+  } catch (error) {
+    if (error instanceof ChunkMissing) return undefined;
+    throw error;
+  }
+}
+
 /** Control flow, not a failure: these chunks must be fetched before the same read can succeed. */
 export class ChunkMissing extends Error {
   override readonly name = 'ChunkMissing';

@@ -98,6 +98,21 @@ export class IndexReader {
   }
 
   /**
+   * As {@link IndexReader.find}, out of a file that is here as a whole.
+   *
+   * @param readSync bytes of the file, kept as in {@link IndexReader.accept}
+   * @throws as {@link IndexReader.accept}; what `readSync` throws
+   */
+  findIn(chunk: number, readSync: (offset: number, length: number) => Uint8Array): ChunkPlace {
+    let place = this.find(chunk);
+    while (isPagePlace(place)) {
+      this.accept(place, readSync(place.offset, place.size));
+      place = this.find(chunk);
+    }
+    return place;
+  }
+
+  /**
    * Takes a page that {@link IndexReader.find} named.
    *
    * @param bytes `place.size` bytes; kept, the caller must not write into them any more

@@ -2,7 +2,7 @@
 import type { Manifest } from '../format/manifest.js';
 import { decodeSignatures } from '../format/signatures.js';
 import type { SourceOptions } from '../source/open-source.js';
-import { evaluateTrust, type TrustPolicy, type TrustReport } from '../trust/policy.js';
+import { summariseTrust, type TrustPolicy, type TrustSummary } from '../trust/policy.js';
 import { ImageFiles } from './files.js';
 import { mapImage, type MappedRange } from './map.js';
 import { openImage } from './open.js';
@@ -14,13 +14,9 @@ export interface InspectOptions extends SourceOptions {
   readonly map?: boolean;
 }
 
-export interface Inspection {
+export interface Inspection extends TrustSummary {
   readonly location: string;
   readonly manifest: Manifest;
-  readonly signatures: TrustReport['signatures'];
-  /** Whether the policy would accept the image, and the code of the rule that refuses it. */
-  readonly trusted: boolean;
-  readonly refusal?: { readonly code: string; readonly message: string };
   /** Whether a PKCS#7 signature over the root hash is there. */
   readonly pkcs7: boolean;
   readonly sizes: {
@@ -58,16 +54,14 @@ export async function inspectImage(location: string, { trust, map = false, ...op
   await using image = await openImage(location, { ...options, trust: { keys: [], allowUnsigned: true, now: 0 } });
   const { head, manifest } = image;
   const signatures = head.signatures === undefined ? [] : decodeSignatures(head.signatures);
-  const report = evaluateTrust({ manifestBytes: head.manifest, signatures, policy: trust });
+  const trusted = summariseTrust({ manifestBytes: head.manifest, signatures, policy: trust });
   const fileSystem = await new ImageFiles(image).run((reader) => ({
     volumeName: reader.volumeName, features: reader.features, blockSize: reader.blockSize,
     blocks: reader.blockCount, freeBlocks: reader.freeBlocks, inodes: reader.inodeCount, freeInodes: reader.freeInodes,
   }), options);
   const frames = head.indexOffset - head.headSize;
-  const { refusal } = report;
   return {
-    location: image.location, manifest, signatures: report.signatures,
-    trusted: refusal === undefined, ...(refusal === undefined ? {} : { refusal: { code: refusal.code, message: refusal.message } }),
+    location: image.location, manifest, ...trusted,
     pkcs7: head.pkcs7 !== undefined,
     sizes: { file: image.fileSize, head: head.headSize, frames, raw: manifest.raw.size, ratio: Math.round(frames / manifest.raw.size * 1e4) / 1e4 },
     fileSystem,

@@ -29,12 +29,7 @@ export class LazyIndex {
 
   /** As {@link LazyIndex.find}, out of a file that is here as a whole. */
   findIn(chunk: number, readSync: (offset: number, length: number) => Uint8Array): ChunkPlace {
-    let place = this.index.find(chunk);
-    while (isPagePlace(place)) {
-      this.index.accept(place, readSync(place.offset, place.size));
-      place = this.index.find(chunk);
-    }
-    return place;
+    return this.index.findIn(chunk, readSync);
   }
 
   /** @throws INDEX_DIGEST_MISMATCH when no origin has the right page; what fetching throws */

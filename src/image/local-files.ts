@@ -1,6 +1,6 @@
 /** Which files of an image are on this machine, and how much of each: from what is here, without fetching anything. */
 import type { ByteString } from '../bytes/byte-string.js';
-import { ChunkMissing, type RandomAccess } from '../bytes/random-access.js';
+import { ifHere, type RandomAccess } from '../bytes/random-access.js';
 import type { Ext4Inode } from '../ext4/reader/inode.js';
 import { Ext4Reader } from '../ext4/reader/reader.js';
 
@@ -30,7 +30,7 @@ export interface LocalImage {
  * @throws what the ext4 reader throws for an image that is not sound. Cost: reads all metadata that is here
  */
 export function* localFiles({ bytes, chunkSize, isLocal }: LocalImage): Generator<LocalFile> {
-  const reader = known(() => new Ext4Reader(bytes));
+  const reader = ifHere(() => new Ext4Reader(bytes));
   if (reader === undefined) {
     yield { path: '/', state: 'unknown' };
     return;
@@ -38,11 +38,11 @@ export function* localFiles({ bytes, chunkSize, isLocal }: LocalImage): Generato
   const folders: { readonly number: number; readonly path: ByteString }[] = [{ number: Ext4Reader.rootInode, path: '' }];
   for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
     const { number, path: parent } = folder;
-    const entries = known(() => reader.list(number));
+    const entries = ifHere(() => reader.list(number));
     if (entries === undefined) yield { path: parent === '' ? '/' : parent, state: 'unknown' };
     for (const entry of entries ?? []) {
       const path = `${parent}/${entry.name}`;
-      const inode = known(() => reader.inode(entry.inode));
+      const inode = ifHere(() => reader.inode(entry.inode));
       if (inode === undefined) yield { path, state: 'unknown' };
       else if (inode.kind === 'directory') folders.push({ number: inode.number, path });
       else if (inode.kind === 'file') yield { path, inode: inode.number, ...residence(reader, inode, chunkSize, isLocal) };
@@ -52,7 +52,7 @@ export function* localFiles({ bytes, chunkSize, isLocal }: LocalImage): Generato
 
 function residence(reader: Ext4Reader, inode: Ext4Inode, chunkSize: number, isLocal: (chunk: number) => boolean): Omit<LocalFile, 'path'> {
   const { size } = inode;
-  const extents = known(() => reader.extents(inode));
+  const extents = ifHere(() => reader.extents(inode));
   if (extents === undefined) return { state: 'unknown', size };
   let absent = 0;
   const chunks = new Set<number>();
@@ -67,14 +67,4 @@ function residence(reader: Ext4Reader, inode: Ext4Inode, chunkSize: number, isLo
     }
   }
   return { state: absent === 0 ? 'whole' : absent < size ? 'partial' : 'absent', size, localSize: size - absent, chunks: [...chunks] };
-}
-
-/** @returns undefined when something that is needed is not here */
-function known<T>(look: () => T): T | undefined {
-  try {
-    return look();
-  } catch (error) {
-    if (error instanceof ChunkMissing) return undefined;
-    throw error;
-  }
 }

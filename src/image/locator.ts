@@ -36,12 +36,7 @@ export class Locator {
 
   /** @param readSync of the source */
   locateSync(chunk: number, readSync: (offset: number, length: number) => Uint8Array): ChunkPlace {
-    let place = this.index.find(chunk);
-    while (isPagePlace(place)) {
-      this.index.accept(place, readSync(place.offset, place.size));
-      place = this.index.find(chunk);
-    }
-    return place;
+    return this.index.findIn(chunk, readSync);
   }
 
   /** Readers that need the same page share one fetch, which none of them can abort: pages are small. */

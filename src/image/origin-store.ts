@@ -1,5 +1,4 @@
 /** Chunks from an origin that is opened when the first of them is asked for. */
-import { hasCode } from '../errors.js';
 import type { RangeSource } from '../source/range-source.js';
 import type { ChunkRef, ChunkStore } from '../store/chunk-store.js';
 import type { Origin } from './origin.js';
@@ -15,8 +14,7 @@ export class OriginStore<Landed = Uint8Array> implements ChunkStore<Landed> {
       try {
         return await (await answers)[i]!;
       } catch (error) {
-        // Another file lies there now, or nothing: look again at the next use.
-        if (hasCode(error, 'SOURCE_CHANGED', 'SOURCE_UNREACHABLE')) this.origin.reset();
+        this.origin.failed(error);
         throw error;
       }
     });

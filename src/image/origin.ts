@@ -1,6 +1,6 @@
 /** A place that an image can be fetched from: opened when first needed, and only believed when it holds the same image. */
 import type { Head } from '../chunk/head.js';
-import { ThawfsError } from '../errors.js';
+import { hasCode, ThawfsError } from '../errors.js';
 import { HEAD_MAGIC, headHeader } from '../format/container.js';
 import { openSource, type SourceOptions } from '../source/open-source.js';
 import type { RangeSource } from '../source/range-source.js';
@@ -22,8 +22,9 @@ export class Origin {
     return this.opening;
   }
 
-  /** Forgets a source that failed or changed, so that the next use looks again at what is there. */
-  reset(): void {
+  /** Tells what a use of the source threw. When another file lies there now, or nothing, the next use looks again. */
+  failed(error: unknown): void {
+    if (!hasCode(error, 'SOURCE_CHANGED', 'SOURCE_UNREACHABLE')) return;
     void this.opening?.then((source) => source.close()).catch(() => undefined);
     this.opening = undefined;
   }

@@ -1,6 +1,6 @@
 /** All places of an image together: chunks and bytes from the first that can give them. */
 import type { Head } from '../chunk/head.js';
-import { hasCode, ThawfsError } from '../errors.js';
+import { ThawfsError } from '../errors.js';
 import type { SourceOptions } from '../source/open-source.js';
 import type { ChunkStore } from '../store/chunk-store.js';
 import { FailoverStore } from '../store/failover-store.js';
@@ -30,7 +30,7 @@ export class Origins<Landed> {
       try {
         return judge(await (await origin.source()).read(offset, length));
       } catch (error) {
-        if (hasCode(error, 'SOURCE_CHANGED', 'SOURCE_UNREACHABLE')) origin.reset();
+        origin.failed(error);
         failure ??= error;
       }
     }

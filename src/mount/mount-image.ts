@@ -262,7 +262,7 @@ async function mountLayer(location: string, placeOf: (layer: LayerName) => ByteS
 /** Puts an overlay of the image, with an upper directory of ours, where the image belongs; its supervisor sees to it that files are copied up. */
 async function placePopulated({ id, target, runtimeFolder }: MountPlan, place: ByteString, cache: string, supervisor: ChildProcess): Promise<void> {
   try {
-    await removeStaleScratch(cache, runtimeFolder);
+    removeStaleScratch(cache, runtimeFolder);
     const { upper, work } = scratchOf(cache, id);
     await callAttacher({ type: 'overlay', target: place, options: { lowers: [target], unprivileged: !isMachineRoot(), upper: fromText(upper), work: fromText(work), readOnly: true } });
     try {

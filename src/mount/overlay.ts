@@ -2,18 +2,17 @@
  * A writable or stacked view: overlayfs over one or more lazy images. Its layers need no place in the tree once it is
  * mounted: overlayfs holds them, and with its end they end.
  */
-import { chmodSync, chownSync, closeSync, mkdirSync, statSync } from 'node:fs';
+import { chmodSync, chownSync, closeSync, mkdirSync } from 'node:fs';
 import type { ByteString } from '../bytes/byte-string.js';
 import { toBytes } from '../bytes/byte-string.js';
 import { fromErrno, hasCode } from '../errors.js';
 import { cPath } from '../sys/c-path.js';
 import { setModificationTime } from '../sys/inode.js';
+import { lstatInto, newInode } from '../sys/lstat.js';
 import { createMount, flush, mountAttributes, placeMount, replaceMount, setReadOnly } from '../sys/mount.js';
 import { getXattr, listXattrs, setXattr } from '../sys/xattr.js';
 import { busyError } from './holders.js';
 import { OVERLAY_SOURCE } from './mount-table.js';
-
-const BILLION = 1_000_000_000n;
 
 export interface OverlayOptions {
   /** Paths of mounted images, the topmost first. */
@@ -93,11 +92,11 @@ function createOverlay({ lowers, upper, work, readOnly = upper === undefined, un
 }
 
 function copyAttributes(from: ByteString, to: ByteString): void {
-  const [source, target] = [toBytes(from), toBytes(to)];
-  const { mode, uid, gid, mtimeNs } = statSync(source, { bigint: true });
-  chownSync(target, Number(uid), Number(gid));
-  chmodSync(target, Number(mode) & 0o7777);
-  for (const name of listXattrs(cPath(from))) setXattr(cPath(to), name, getXattr(cPath(from), name) ?? new Uint8Array());
-  const nanoseconds = ((mtimeNs % BILLION) + BILLION) % BILLION; // of times before 1970 too
-  setModificationTime(cPath(to), Number((mtimeNs - nanoseconds) / BILLION), Number(nanoseconds));
+  const [source, target] = [cPath(from), cPath(to)];
+  const inode = newInode();
+  lstatInto(source, inode);
+  chownSync(toBytes(to), inode.uid, inode.gid);
+  chmodSync(toBytes(to), inode.mode & 0o7777);
+  for (const name of listXattrs(source)) setXattr(target, name, getXattr(source, name) ?? new Uint8Array());
+  setModificationTime(target, inode.mtimeSeconds, inode.mtimeNanoseconds);
 }

@@ -1,8 +1,8 @@
 /** Folders that files of a mount are copied up to, one for each layer; they live as long as the mount. */
 import { readdirSync, rmSync } from 'node:fs';
+import { basename } from 'node:path';
 import type { ByteString } from '../bytes/byte-string.js';
-import { hasCode } from '../errors.js';
-import { ask, sockets } from './runtime-folder.js';
+import { sockets } from './runtime-folder.js';
 
 export interface Scratch {
   readonly folder: string;
@@ -21,16 +21,9 @@ export function isScratch(upper: ByteString): boolean {
   return /\/populated\/[^/]+\/upper$/.test(upper);
 }
 
-/** Removes what mounts left whose processes were killed. */
-export async function removeStaleScratch(cache: string, runtimeFolder: string): Promise<void> {
-  const living = new Set<string>();
-  for (const socket of sockets(runtimeFolder)) {
-    try {
-      living.add(String((await ask(socket, { command: 'status' }) as { readonly id: unknown }).id));
-    } catch (error) {
-      if (!hasCode(error)) throw error; // nobody listens
-    }
-  }
+/** Removes what mounts left whose processes were killed, and of which removeStale() has taken the sockets. */
+export function removeStaleScratch(cache: string, runtimeFolder: string): void {
+  const living = new Set(sockets(runtimeFolder).map((socket) => basename(socket, '.sock')));
   for (const id of listed(`${cache}/populated`)) if (!living.has(id)) rmSync(scratchOf(cache, id).folder, { recursive: true, force: true });
 }
 

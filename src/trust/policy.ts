@@ -49,6 +49,13 @@ export interface TrustReport {
   readonly refusal?: ThawfsError;
 }
 
+/** A report as it is shown where nothing is refused. */
+export interface TrustSummary extends Pick<TrustReport, 'signatures'> {
+  /** Whether the policy would accept the image, and the code of the rule that refuses it. */
+  readonly trusted: boolean;
+  readonly refusal?: { readonly code: string; readonly message: string };
+}
+
 export interface TrustInput {
   /** As it lies in the head. */
   readonly manifestBytes: Uint8Array;
@@ -78,6 +85,12 @@ export function evaluateTrust({ manifestBytes, signatures, policy }: TrustInput)
   const manifest = decodeManifest(manifestBytes);
   const stale = refuseRollback(manifest, policy, [...keys.keys()]) ?? refuseExpired(manifest, policy.now);
   return { ...report, manifest, ...(stale === undefined ? {} : { refusal: stale }) };
+}
+
+/** @returns what {@link evaluateTrust} found, in words; throws as that */
+export function summariseTrust(input: TrustInput): TrustSummary {
+  const { signatures, refusal } = evaluateTrust(input);
+  return { signatures, trusted: refusal === undefined, ...(refusal === undefined ? {} : { refusal: { code: refusal.code, message: refusal.message } }) };
 }
 
 /**

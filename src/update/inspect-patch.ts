@@ -8,7 +8,7 @@ import { decodeSignatures } from '../format/signatures.js';
 import { toHex } from '../bytes/hex.js';
 import { openImage } from '../image/open.js';
 import { openSource, type SourceOptions } from '../source/open-source.js';
-import { evaluateTrust, type TrustPolicy, type TrustReport } from '../trust/policy.js';
+import { summariseTrust, type TrustPolicy, type TrustSummary } from '../trust/policy.js';
 import { patchBytes } from './apply-patch.js';
 import { Differences } from './differences.js';
 import { FileShares, type FileShare } from './file-shares.js';
@@ -33,7 +33,8 @@ export interface KindShare {
 /** `changed` is `old` with differences. */
 export type PatchKind = OperationKind | 'changed';
 
-export interface PatchInspection {
+/** Signatures and trust are those of the new image. */
+export interface PatchInspection extends TrustSummary {
   readonly location: string;
   /** Bytes of the patch. */
   readonly size: number;
@@ -41,10 +42,6 @@ export interface PatchInspection {
   /** Of the image that it makes. */
   readonly manifest: Manifest;
   readonly fileSize: number;
-  readonly signatures: TrustReport['signatures'];
-  /** Whether the policy would accept the new image, and the code of the rule that refuses it. */
-  readonly trusted: boolean;
-  readonly refusal?: { readonly code: string; readonly message: string };
   readonly batches: number;
   /** Compressed bytes of each stream, and of the head. */
   readonly streams: PatchSizes;
@@ -75,7 +72,7 @@ export async function inspectPatch(location: string, { trust, image, ...options 
     const head = decodeHead(headBytes);
     const signatures = head.signatures === undefined ? [] : decodeSignatures(head.signatures);
     const manifest = decodeManifest(head.manifest);
-    const { signatures: states, refusal } = evaluateTrust({ manifestBytes: head.manifest, signatures, policy: trust });
+    const trusted = summariseTrust({ manifestBytes: head.manifest, signatures, policy: trust });
     const files = image === undefined ? undefined : await filesOf(image, manifest, options);
     const shares = new Shares(manifest, files);
     for (let batch = await reader.next(); batch !== undefined; batch = await reader.next()) {
@@ -84,8 +81,7 @@ export async function inspectPatch(location: string, { trust, image, ...options 
     }
     return {
       location, size, base: { rootHash: toHex(header.baseRootHash), rootDigest: toHex(header.baseRootDigest), rawSize: Number(header.baseRawSize) },
-      manifest, fileSize: Number(header.fileSize), signatures: states, trusted: refusal === undefined,
-      ...(refusal === undefined ? {} : { refusal: { code: refusal.code, message: refusal.message } }),
+      manifest, fileSize: Number(header.fileSize), ...trusted,
       batches: reader.batchCount, streams: reader.sizes, kinds: shares.kinds, ...(files === undefined ? {} : { files: files.list() }),
     };
   } finally {

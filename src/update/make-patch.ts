@@ -1,12 +1,12 @@
 /** `diff -o`: the patch that makes one image from another (docs/format-patch.md). */
 import { createHash } from 'node:crypto';
-import { writeSync } from 'node:fs';
 import { parseHex } from '../bytes/hex.js';
 import { openCodec } from '../codec/registry.js';
 import type { PatchStream } from '../format/patch.js';
 import type { Image } from '../image/image.js';
 import { openImage, type OpenOptions } from '../image/open.js';
 import { writeOutput } from '../image/output-file.js';
+import { writeFully } from '../sys/write.js';
 import { MiB } from '../units.js';
 import { ChunkTable } from './chunk-table.js';
 import { readImageTree } from './image-tree.js';
@@ -53,7 +53,7 @@ export async function makePatch(before: string, after: string, patch: string, op
     let size = 0;
     const writer = new PatchWriter({
       codec: openCodec(), level: options.level ?? DEFAULT_PATCH_LEVEL,
-      write: (bytes) => { for (let done = 0; done < bytes.length;) done += writeSync(fd, bytes, done); size += bytes.length; },
+      write: (bytes) => { writeFully(fd, bytes); size += bytes.length; },
     });
     const maker = new PatchMaker(old, now, writer, options);
     await maker.run();

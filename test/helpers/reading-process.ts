@@ -3,11 +3,10 @@
  * the original: `node reading-process.js ORIGINAL MOUNTED SEED`. Prints a dot for every read, and on SIGTERM a {@link ReadingReport} as JSON.
  */
 import { closeSync, openSync, readFileSync, readSync, readdirSync, statSync, writeFileSync, writeSync } from 'node:fs';
-import { spawn } from 'node:child_process';
 import { setImmediate as turn } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { libcFunction } from '../../src/sys/libc.js';
-import { until } from './mounted.js';
+import { startDotted, type DottedProcess } from './dotted-process.js';
 
 const POSIX_FADV_DONTNEED = 4;
 
@@ -67,33 +66,7 @@ async function readUntilStopped(original: string, mounted: string, seed: number)
   writeFileSync(1, JSON.stringify({ ...report, wrong: report.wrong.slice(0, 20) }));
 }
 
-export interface Reader {
-  /** Returns after `count` more reads. */
-  progress(count: number): Promise<void>;
-  stop(): Promise<ReadingReport>;
-}
-
 /** @returns a reader that has made its first read */
-export async function startReading(original: string, mounted: string, seed: number): Promise<Reader> {
-  const child = spawn(process.execPath, [fileURLToPath(import.meta.url), original, mounted, String(seed)], { stdio: ['ignore', 'pipe', 'inherit'] });
-  let [reads, report, closed] = [0, '', false];
-  child.stdout.on('data', (data: Buffer) => {
-    const dots = /^\.*/.exec(data.toString('latin1'))![0].length;
-    reads += dots;
-    report += data.toString('utf8').slice(dots);
-  });
-  child.once('close', () => { closed = true; });
-  const progress = async (count: number): Promise<void> => {
-    const goal = reads + count;
-    await until(() => reads >= goal || closed, `${count} more reads are done`);
-  };
-  await progress(1);
-  return {
-    progress,
-    stop: async () => {
-      child.kill('SIGTERM');
-      await until(() => closed, 'the reader has ended');
-      return JSON.parse(report) as ReadingReport;
-    },
-  };
+export function startReading(original: string, mounted: string, seed: number): Promise<DottedProcess<ReadingReport>> {
+  return startDotted(fileURLToPath(import.meta.url), [original, mounted, String(seed)]);
 }

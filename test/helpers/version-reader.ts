@@ -4,11 +4,10 @@
  * open while others are read. Prints a dot for every file, and on SIGTERM a {@link VersionReport} as JSON.
  */
 import { closeSync, fstatSync, openSync, readFileSync, readSync, readdirSync, statSync, writeFileSync, writeSync } from 'node:fs';
-import { spawn } from 'node:child_process';
 import { setImmediate as turn } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { libcFunction } from '../../src/sys/libc.js';
-import { until } from './mounted.js';
+import { startDotted, type DottedProcess } from './dotted-process.js';
 
 const POSIX_FADV_DONTNEED = 4;
 /** Files kept open. */
@@ -74,33 +73,7 @@ async function readUntilStopped(mounted: string, seed: number, originals: readon
   writeFileSync(1, JSON.stringify({ ...report, wrong: report.wrong.slice(0, 20) }));
 }
 
-export interface VersionReader {
-  /** Returns after `count` more files. */
-  progress(count: number): Promise<void>;
-  stop(): Promise<VersionReport>;
-}
-
 /** @returns a reader that has read its first file */
-export async function startVersionReader(mounted: string, seed: number, originals: readonly string[]): Promise<VersionReader> {
-  const child = spawn(process.execPath, [fileURLToPath(import.meta.url), mounted, String(seed), ...originals], { stdio: ['ignore', 'pipe', 'inherit'] });
-  let [reads, report, closed] = [0, '', false];
-  child.stdout.on('data', (data: Buffer) => {
-    const dots = /^\.*/.exec(data.toString('latin1'))![0].length;
-    reads += dots;
-    report += data.toString('utf8').slice(dots);
-  });
-  child.once('close', () => { closed = true; });
-  const progress = async (count: number): Promise<void> => {
-    const goal = reads + count;
-    await until(() => reads >= goal || closed, `${count} more files are read`);
-  };
-  await progress(1);
-  return {
-    progress,
-    stop: async () => {
-      child.kill('SIGTERM');
-      await until(() => closed, 'the reader has ended');
-      return JSON.parse(report) as VersionReport;
-    },
-  };
+export function startVersionReader(mounted: string, seed: number, originals: readonly string[]): Promise<DottedProcess<VersionReport>> {
+  return startDotted(fileURLToPath(import.meta.url), [mounted, String(seed), ...originals]);
 }

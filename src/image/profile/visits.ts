@@ -3,7 +3,7 @@
  * after its directory and its inode were, so the walk goes from the root through directories and inodes that are among the reads.
  */
 import type { ByteString } from '../../bytes/byte-string.js';
-import { ChunkMissing, type RandomAccess } from '../../bytes/random-access.js';
+import { ifHere, type RandomAccess } from '../../bytes/random-access.js';
 import { mapRuns } from '../../ext4/reader/mapping.js';
 import type { Ext4Inode } from '../../ext4/reader/inode.js';
 import { Ext4Reader } from '../../ext4/reader/reader.js';
@@ -57,7 +57,7 @@ class ReadMap {
 
   constructor(image: RandomAccess, private readonly log: BlockLog) {
     this.reader = new Ext4Reader(image);
-    this.passing(() => { this.walk(this.reader.inode(Ext4Reader.rootInode), '/'); });
+    ifHere(() => { this.walk(this.reader.inode(Ext4Reader.rootInode), '/'); });
     this.intervals.sort((a, b) => a.start - b.start);
   }
 
@@ -77,7 +77,7 @@ class ReadMap {
   }
 
   digest(inode: Ext4Inode, ranges: readonly ByteRange[]): string | undefined {
-    return this.passing(() => digestRanges(this.reader, inode, ranges));
+    return ifHere(() => digestRanges(this.reader, inode, ranges));
   }
 
   /** @returns a path for each block of inodes that was read although nothing of its files was */
@@ -91,9 +91,9 @@ class ReadMap {
       this.addIntervals(directory, path);
       if (!this.wasRead(directory)) return;
     }
-    for (const { name, inode: number } of this.passing(() => this.reader.list(directory.number)) ?? []) {
+    for (const { name, inode: number } of ifHere(() => this.reader.list(directory.number)) ?? []) {
       const child = path === '/' ? `/${name}` : `${path}/${name}`;
-      this.passing(() => {
+      ifHere(() => {
         const block = Math.floor(this.reader.volume.inodeOffset(number) / BLOCK_SIZE);
         if (!this.log.has(block)) return;
         const inode = this.reader.inode(number);
@@ -114,15 +114,5 @@ class ReadMap {
   private wasRead(inode: Ext4Inode): boolean {
     const scale = this.reader.blockSize / BLOCK_SIZE;
     return mapRuns(this.reader.volume, inode).some(({ physical, count }) => this.log.hasAny(Math.floor(physical * scale), Math.ceil((physical + count) * scale)));
-  }
-
-  /** What is not here any more is left out. */
-  private passing<T>(work: () => T): T | undefined {
-    try {
-      return work();
-    } catch (error) {
-      if (error instanceof ChunkMissing) return undefined;
-      throw error;
-    }
   }
 }
