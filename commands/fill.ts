@@ -61,7 +61,7 @@ Of an image on a server: fetches it into the cache, so that it can be mounted wi
   }
 
   private async fillCache(location: string, flags: FillFlags, update: OnProgress): Promise<Report> {
-    const [{ fillCache }, { defaultCacheFolder }, trust] = await Promise.all([import('../src/image/fill-cache.js'), import('../src/mount/mount-image.js'), trustPolicy(flags)]);
+    const [{ fillCache }, { defaultCacheFolder }, trust] = await Promise.all([import('../src/image/fill-cache.js'), import('../src/mount/cache-folder.js'), trustPolicy(flags)]);
     const { cache = defaultCacheFolder(), 'cache-size': cacheSize, mirror, 'fill-rate': rate, pin } = flags;
     return fillCache(location, {
       trust, cache, pin, signal: this.signal, onProgress: (done, total) => { update('fetching', done, total); },

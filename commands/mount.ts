@@ -4,7 +4,7 @@ import { BaseCommand } from '../src/cli/base-command.js';
 import { mountFlags, mountOptions } from '../src/cli/mount-flags.js';
 import { fields } from '../src/cli/report.js';
 import { ThawfsError } from '../src/errors.js';
-import type { MountReport } from '../src/mount/mount-image.js';
+import type { MountReport } from '../src/mount/mount-options.js';
 
 type Report = Omit<MountReport, 'ended'>
 

@@ -25,7 +25,8 @@ export type { SequenceMemory, SignatureState, TrustPolicy, TrustReport } from '.
 export type { Manifest } from './format/manifest.js';
 export type { SignatureScheme } from './format/signatures.js';
 export { errorCodes, hasCode, ThawfsError, type ErrorCode, type ErrorDetail, type ErrorKind } from './errors.js';
-export { mountImages, pushImage, type LayerReport, type MountOptions, type MountReport } from './mount/mount-image.js';
+export { mountImages, pushImage } from './mount/mount-image.js';
+export type { LayerReport, MountOptions, MountReport } from './mount/mount-options.js';
 export { unmountImage, type UnmountOptions } from './mount/unmount.js';
 export { mountStatus, type MountStatus } from './mount/status.js';
 export { fileStatus, type FaultCause, type LayerFiles } from './mount/file-status.js';

@@ -3,7 +3,7 @@ import { boolean, option, string } from '@oclif/core/flags';
 import { sizeFlag } from './flags.js';
 import { trustFlags, trustPolicy, type TrustFlags } from './trust.js';
 import { ThawfsError } from '../errors.js';
-import type { MountOptions } from '../mount/mount-image.js';
+import type { MountOptions } from '../mount/mount-options.js';
 
 export const mountFlags = {
   'cache': string({ helpValue: 'DIR', helpGroup: 'CACHE', summary: 'Where chunks are kept; /var/cache/thawfs for root, else ~/.cache/thawfs, unless given.' }),

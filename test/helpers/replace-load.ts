@@ -2,7 +2,8 @@
 import { mkdirSync } from 'node:fs';
 import { basename } from 'node:path';
 import { buildImage } from '../../src/image/build.js';
-import { mountImages, type MountOptions } from '../../src/mount/mount-image.js';
+import { mountImages } from '../../src/mount/mount-image.js';
+import type { MountOptions } from '../../src/mount/mount-options.js';
 import { unmountImage } from '../../src/mount/unmount.js';
 import { anybody, makeFiles } from './lazy-mount.js';
 import { statusOf, until } from './mounted.js';

@@ -1,0 +1,136 @@
+/** One image of a mount: trusted once, then attached by itself where it is complete on this machine, else by a supervisor with its server. */
+import { randomBytes } from 'node:crypto';
+import type { ChildProcess } from 'node:child_process';
+import { accessSync, constants, realpathSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { fromText, type ByteString } from '../bytes/byte-string.js';
+import { fromErrno } from '../errors.js';
+import { startRecording } from '../image/profile/recording.js';
+import { findRawCopy } from '../image/raw-copy.js';
+import { openTrustedHead } from '../image/trusted-head.js';
+import { DEFAULT_DISK_BUDGET } from '../store/disk-store.js';
+import { isMachineRoot } from '../sys/identity.js';
+import { MiB } from '../units.js';
+import { callAttacher } from './attacher.js';
+import { attachFile } from './block.js';
+import { defaultCacheFolder } from './cache-folder.js';
+import type { LayerReport, MountOptions } from './mount-options.js';
+import type { Backend, MountPlan } from './plan.js';
+import { ask, defaultRuntimeFolder, socketPath } from './runtime-folder.js';
+import { removeStaleScratch, scratchOf } from './scratch.js';
+import { Staging, type LayerName } from './stack.js';
+import { settle, startMount } from './start-mount.js';
+import { takeOut } from './take-out.js';
+
+/** Milliseconds. */
+const WATCHDOG = 5000;
+const READ_TIMEOUT = 60_000;
+
+export interface Layer {
+  readonly report: LayerReport;
+  readonly backend: Backend;
+  /** Absent when no server was needed. */
+  readonly supervisor?: ChildProcess;
+}
+
+/**
+ * @param location path or http(s) URL
+ * @param placeOf told what the layer is, where to mount it
+ * @param directory where people will see it
+ * @throws as mountImages does; nothing is left then
+ */
+export async function mountLayer(location: string, placeOf: (layer: LayerName) => ByteString, directory: ByteString, options: MountOptions): Promise<Layer> {
+  const { mirrors = [], offline = false, foreground = false, trace = false, prefetch = true, profile, record, signal } = options;
+  // What the kernel reads without a server nobody sees.
+  const handover = (options.handover ?? true) && record === undefined;
+  const backend = options.backend === undefined || options.backend === 'auto' ? bestBackend() : options.backend;
+  const cache = options.cache ?? defaultCacheFolder();
+  const locations = [location, ...mirrors].map(absolute);
+  const { bytes, manifest } = await openTrustedHead(locations, {
+    trust: options.trust, cache, offline, sourceOptions: { ...options.sourceOptions, ...(signal === undefined ? {} : { signal }) },
+  });
+  const { name, verity: { rootHash } } = manifest;
+  const rawCopy = backend === 'block' && handover ? findRawCopy(cache, rootHash) : undefined;
+  if (rawCopy !== undefined) {
+    attachFile(rawCopy, placeOf({ rootHash }), MiB);
+    return { backend, report: { name, rootHash } };
+  }
+  if (record !== undefined) startRecording(resolve(record), rootHash);
+  const id = `${name.replace(/[^A-Za-z0-9]+/g, '-').slice(0, 40)}-${randomBytes(4).toString('hex')}`;
+  const place = placeOf({ rootHash, id });
+  const runtimeFolder = options.runtimeFolder ?? defaultRuntimeFolder();
+  const populating = options.populate === true ? new Staging(runtimeFolder) : undefined;
+  const plan: MountPlan = {
+    id, backend, target: populating?.add({ rootHash, id }) ?? place, directory, populate: populating !== undefined, squash: backend === 'tree' && !isMachineRoot(), foreground, trace, watchdog: WATCHDOG,
+    runtimeFolder,
+    content: {
+      kind: 'image', locations, head: Buffer.from(bytes).toString('base64'), cache, cacheSize: options.cacheSize ?? DEFAULT_DISK_BUDGET,
+      offline, readTimeout: options.readTimeout ?? READ_TIMEOUT, fill: options.fill ?? true, fillRate: options.fillRate ?? 0, handover, prefetch,
+      ...(profile === undefined ? {} : { profile: resolve(profile) }), ...(record === undefined ? {} : { record: resolve(record) }),
+    },
+  };
+  try {
+    const supervisor = await startMount(plan, signal);
+    if (populating !== undefined) await placePopulated(plan, place, cache, supervisor);
+    return { backend, supervisor, report: { name, rootHash, id } };
+  } finally {
+    populating?.letGo();
+  }
+}
+
+/** Puts an overlay of the image, with an upper directory of ours, where the image belongs; its supervisor sees to it that files are copied up. */
+async function placePopulated({ id, target, runtimeFolder }: MountPlan, place: ByteString, cache: string, supervisor: ChildProcess): Promise<void> {
+  try {
+    removeStaleScratch(cache, runtimeFolder);
+    const { upper, work } = scratchOf(cache, id);
+    await callAttacher({ type: 'overlay', target: place, options: { lowers: [target], unprivileged: !isMachineRoot(), upper: fromText(upper), work: fromText(work), readOnly: true } });
+    try {
+      await ask(socketPath({ runtimeFolder, id }), { command: 'populate', target: place });
+    } catch (error) {
+      takeOut(place, true);
+      throw error;
+    }
+  } catch (error) {
+    supervisor.disconnect();
+    await ended([{ supervisor }]);
+    throw error;
+  }
+}
+
+/** Waits for the supervisors, and with them their servers, to end. */
+export async function ended(layers: readonly Pick<Layer, 'supervisor'>[]): Promise<void> {
+  await Promise.all(layers.map(async ({ supervisor }) => {
+    if (supervisor?.exitCode === null) await new Promise<void>((end) => supervisor.once('exit', () => { end(); }));
+  }));
+}
+
+/** Lets the supervisors go on by themselves; in the foreground they end with this process, or when the signal aborts. */
+export function settleAll(layers: readonly Layer[], { foreground = false, signal }: MountOptions): void {
+  for (const { supervisor } of layers) {
+    if (supervisor === undefined) continue;
+    settle(supervisor, foreground);
+    if (!foreground || signal === undefined) continue;
+    // It takes the mount out of the tree when its front is gone.
+    const leave = (): void => { if (supervisor.connected) supervisor.disconnect(); };
+    if (signal.aborted) leave();
+    else signal.addEventListener('abort', leave, { once: true });
+  }
+}
+
+function bestBackend(): Backend {
+  try {
+    accessSync('/dev/loop-control', constants.R_OK | constants.W_OK);
+    return isMachineRoot() ? 'block' : 'tree';
+  } catch {
+    return 'tree';
+  }
+}
+
+function absolute(location: string): string {
+  if (/^[a-z][a-z0-9+.-]+:/i.test(location)) return location;
+  try {
+    return realpathSync(location);
+  } catch (error) {
+    throw fromErrno(error, `opening ${location}`);
+  }
+}
