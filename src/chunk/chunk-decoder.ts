@@ -1,9 +1,10 @@
-/** From frame to chunk. The only way to a chunk's bytes: what this returns is verified, there is no unverified chunk. */
+/** From frame to chunk. The only way to a chunk's bytes: what comes out is verified, or is when it is looked at; there is no unverified chunk. */
 import { toHex } from '../bytes/hex.js';
 import type { Codec } from '../codec/codec.js';
 import { ThawfsError } from '../errors.js';
 import { DIGEST_SIZE, hashLeaves, sha256 } from '../hash/sha256.js';
 import { BLOCK_SIZE } from '../units.js';
+import type { DecodedChunk } from './decoded-chunk.js';
 import type { ChunkPlace } from './index-reader.js';
 
 export class ChunkDecoder {
@@ -26,22 +27,45 @@ export class ChunkDecoder {
    */
   decode(place: ChunkPlace, frame: Uint8Array): Uint8Array {
     const chunk = Buffer.allocUnsafeSlow(place.size);
-    this.decodeInto(place, frame, chunk);
+    this.decompress(place, frame, chunk);
+    this.verify(place, chunk);
     return chunk;
   }
 
   /** As {@link decode}, for whoever wants to know only whether the frame is the chunk's: nothing is allocated. */
   check(place: ChunkPlace, frame: Uint8Array): void {
     this.scratch ??= new Uint8Array(this.chunkSize);
-    this.decodeInto(place, frame, this.scratch.subarray(0, place.size));
+    const chunk = this.scratch.subarray(0, place.size);
+    this.decompress(place, frame, chunk);
+    this.verify(place, chunk);
   }
 
-  private decodeInto(place: ChunkPlace, frame: Uint8Array, chunk: Uint8Array): void {
+  /**
+   * As {@link decode}, into memory that is used again.
+   *
+   * @param leaves digests of the chunk's blocks, from wherever: when they are what the chunk's id vouches for, each block is
+   *   hashed when it is looked at; else all of them are now
+   */
+  decodeInto(place: ChunkPlace, frame: Uint8Array, target: DecodedChunk, leaves?: Uint8Array): void {
+    const chunk = target.begin(place.size);
+    this.decompress(place, frame, chunk);
+    if (leaves !== undefined && Buffer.compare(sha256(leaves), place.id) === 0) {
+      target.expect(leaves);
+    } else {
+      this.verify(place, chunk);
+      target.accept();
+    }
+  }
+
+  private decompress(place: ChunkPlace, frame: Uint8Array, chunk: Uint8Array): void {
     try {
       this.codec.decompress(frame, chunk);
     } catch (cause) {
       throw this.mismatch(place, 'its frame does not decompress', cause);
     }
+  }
+
+  private verify(place: ChunkPlace, chunk: Uint8Array): void {
     const written = hashLeaves(chunk, this.salt, this.leaves);
     const digest = sha256(this.leaves.subarray(0, written));
     if (Buffer.compare(digest, place.id) !== 0) throw this.mismatch(place, `sha256 is ${toHex(digest)}, the index says ${toHex(place.id)}`);

@@ -1,12 +1,13 @@
 /**
  * An image that is read before it is here: synchronous reads of what is local (memory, the cache on disk, a local image
  * file), ChunkMissing for the rest, and a way to fetch that. Every byte handed out was checked, when it was fetched and
- * again when it was read back from the disk.
+ * again after it was read back from the disk.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { ChunkMissing, type RandomAccess } from '../bytes/random-access.js';
 import { parseHex, toHex } from '../bytes/hex.js';
 import { ChunkDecoder } from '../chunk/chunk-decoder.js';
+import { DecodedChunk } from '../chunk/decoded-chunk.js';
 import { decodeHead } from '../chunk/head.js';
 import { IndexReader, type ChunkPlace } from '../chunk/index-reader.js';
 import { openCodec } from '../codec/registry.js';
@@ -17,7 +18,7 @@ import { openFileSource } from '../source/file.js';
 import { LinkMeter } from '../source/link-meter.js';
 import type { SourceOptions } from '../source/open-source.js';
 import type { DiskStore } from '../store/disk-store.js';
-import { ChunkMemory } from '../store/chunk-memory.js';
+import { DecodedChunks } from './decoded-chunks.js';
 import { requireInRaw } from './fault.js';
 import { FetchScheduler, type Landed } from './fetch-scheduler.js';
 import { FrameKeeper } from './frame-keeper.js';
@@ -61,7 +62,7 @@ export class LazyImage implements RandomAccess {
   readonly scheduler: FetchScheduler;
   private readonly index: LazyIndex;
   private readonly local: LocalChunks;
-  private readonly memory: ChunkMemory;
+  private readonly memory: DecodedChunks;
   private readonly keeper: FrameKeeper | undefined;
   private readonly ahead: ReadAhead;
 
@@ -96,12 +97,13 @@ export class LazyImage implements RandomAccess {
       return bytes;
     };
     const origins = offline === true ? noOrigins : new Origins(locations, head, { ...sourceOptions, onRequest, link }, decodeFetched, () => { this.statistics.refetched++; });
+    const maxFrameSize = codec.bound(chunkSize);
     this.index = new LazyIndex(new IndexReader({
-      chunkCount, chunkSize, rawSize: raw.size, framesOffset: head.headSize, indexOffset: head.indexOffset, maxFrameSize: codec.bound(chunkSize),
+      chunkCount, chunkSize, rawSize: raw.size, framesOffset: head.headSize, indexOffset: head.indexOffset, maxFrameSize,
     }, head.rootPage), cache, this.statistics, (offset, length, judge) => origins.read(offset, length, judge));
-    this.local = new LocalChunks(this.index, decoder, cache, files, this.statistics);
+    this.local = new LocalChunks(this.index, decoder, { cache, files }, this.statistics, this.manifest, maxFrameSize);
     this.scheduler = new FetchScheduler(origins.chunks, link, chunkCount);
-    this.memory = new ChunkMemory(memorySize);
+    this.memory = new DecodedChunks(Math.floor(memorySize / chunkSize), () => new DecodedChunk(chunkSize, salt));
     this.ahead = new ReadAhead({
       chunkCount, generous: filling, isLocal: (chunk) => this.isLocal(chunk), prefetch: (chunks) => { if (cache !== undefined) this.hasten(chunks); },
     });
@@ -120,14 +122,7 @@ export class LazyImage implements RandomAccess {
 
   /** As RandomAccess demands it. */
   read(offset: number, length: number): Uint8Array {
-    const within = offset % this.chunkSize;
-    if (within + length <= this.chunkSize && length > 0) {
-      requireInRaw(this.size, offset, length);
-      const chunk = this.find(Math.floor(offset / this.chunkSize));
-      if (chunk === undefined) throw new ChunkMissing([Math.floor(offset / this.chunkSize)]);
-      return chunk.subarray(within, within + length);
-    }
-    const target = Buffer.allocUnsafeSlow(length);
+    const target = new Uint8Array(length);
     this.readInto(target, offset);
     return target;
   }
@@ -143,26 +138,38 @@ export class LazyImage implements RandomAccess {
     const end = offset + target.length;
     const missing: number[] = [];
     for (let chunk = Math.floor(offset / chunkSize), start = chunk * chunkSize; start < end; chunk++, start += chunkSize) {
-      const bytes = this.find(chunk);
+      const bytes = this.part(chunk, Math.max(0, offset - start), Math.min(chunkSize, end - start));
       if (bytes === undefined) missing.push(chunk);
-      else if (missing.length === 0) target.set(bytes.subarray(Math.max(0, offset - start), Math.min(bytes.length, end - start)), Math.max(0, start - offset));
+      else if (missing.length === 0) target.set(bytes, Math.max(0, start - offset));
     }
     if (missing.length > 0) throw new ChunkMissing(missing);
   }
 
-  /** @returns a verified chunk that needs no waiting */
+  /** @returns a verified chunk that needs no waiting; the caller owns it */
   find(chunk: number): Uint8Array | undefined {
-    const found = this.memory.find(chunk);
+    return this.part(chunk, 0, this.sizeOf(chunk))?.slice();
+  }
+
+  /** @returns verified bytes of a chunk that needs no waiting, until the next call */
+  private part(chunk: number, from: number, to: number): Uint8Array | undefined {
+    const held = this.hold(chunk, false);
+    // Checked as a whole, what is damaged is found and dropped, and whatever else there is takes its place.
+    return held === undefined ? undefined : held.view(from, to) ?? this.hold(chunk, true)?.view(from, to);
+  }
+
+  private hold(chunk: number, anew: boolean): DecodedChunk | undefined {
+    const found = anew ? undefined : this.memory.find(chunk);
     if (found !== undefined) {
       this.statistics.memoryHits++;
       return found;
     }
-    const bytes = this.local.find(chunk);
-    if (bytes !== undefined) {
-      this.memory.keep(chunk, bytes);
-      this.options.onTouch?.(chunk);
-    }
-    return bytes;
+    const loaded = this.memory.load(chunk, (target) => this.local.load(chunk, target, anew));
+    if (loaded !== undefined) this.options.onTouch?.(chunk);
+    return loaded;
+  }
+
+  private sizeOf(chunk: number): number {
+    return Math.min(this.chunkSize, this.size - chunk * this.chunkSize);
   }
 
   /** @returns whether the chunk's frame is on this machine; it may still turn out to be damaged */
@@ -183,14 +190,22 @@ export class LazyImage implements RandomAccess {
     await this.patiently(async () => {
       // The second time for what came to the disk because nobody had waited for it when it was sent for, and is not there after all.
       for (let attempt = 0; attempt < 2; attempt++) {
-        const missing = chunks.filter((chunk) => this.find(chunk) === undefined);
+        const missing = chunks.filter((chunk) => this.part(chunk, 0, this.sizeOf(chunk)) === undefined);
         if (missing.length === 0) return;
         await Promise.all(this.scheduler.get(await this.index.locate(missing, signal), signal).map(async (landing, i) => {
           const bytes = await landing;
-          if (bytes !== undefined) this.memory.keep(missing[i]!, bytes);
+          if (bytes !== undefined) this.keep(missing[i]!, bytes);
         }));
       }
     }, signal);
+  }
+
+  private keep(chunk: number, verified: Uint8Array): void {
+    this.memory.load(chunk, (target) => {
+      target.begin(verified.length).set(verified);
+      target.accept();
+      return true;
+    });
   }
 
   /** Lets what is being written to the cache be written. Nothing may be fetched afterwards. */

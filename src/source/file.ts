@@ -40,9 +40,9 @@ class FileSource implements RangeSource {
     this.identity = `${stat.dev}:${stat.ino}:${stat.mtimeNs}`;
   }
 
-  readSync(offset: number, length: number): Uint8Array {
+  readSync(offset: number, length: number, memory?: Uint8Array): Uint8Array {
     requireInside(this, offset, length);
-    const target = Buffer.allocUnsafeSlow(length);
+    const target = memory?.subarray(0, length) ?? Buffer.allocUnsafeSlow(length);
     let done = 0;
     try {
       while (done < length) {

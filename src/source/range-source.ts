@@ -22,8 +22,12 @@ export interface RangeSource {
    * @throws TRUNCATED when the range leaves the source; SOURCE_CHANGED when it is not what was opened; else as openSource
    */
   read(offset: number, length: number, options?: ReadOptions): Promise<Uint8Array>;
-  /** Present where bytes are on this machine and waiting for them is short. As {@link RangeSource.read}. */
-  readSync?(offset: number, length: number): Uint8Array;
+  /**
+   * Present where bytes are on this machine and waiting for them is short. As {@link RangeSource.read}.
+   *
+   * @param memory at least `length` bytes that may be read into: the result may be a part of it
+   */
+  readSync?(offset: number, length: number, memory?: Uint8Array): Uint8Array;
   /** Gives up descriptors and connections; reads under way fail. */
   close(): Promise<void>;
 }

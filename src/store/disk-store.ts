@@ -77,9 +77,10 @@ export class DiskStore {
   /**
    * @param id lowercase hex digest
    * @param used whether this counts as a use, which eviction goes by
+   * @param memory read into when the object fits: the result is a part of it then
    * @returns the object's bytes, unverified, owned by the caller; undefined when it is not here or cannot be read
    */
-  read(id: string, used = true): Uint8Array | undefined {
+  read(id: string, used = true, memory?: Uint8Array): Uint8Array | undefined {
     let fd: number;
     try {
       fd = openSync(this.pathOf(id), 'r');
@@ -90,7 +91,7 @@ export class DiskStore {
     try {
       const { size, mtimeMs } = fstatSync(fd);
       if (size > OBJECT_MAX_SIZE) return undefined;
-      const bytes = Buffer.allocUnsafeSlow(size);
+      const bytes = memory !== undefined && size <= memory.length ? memory : Buffer.allocUnsafeSlow(size);
       const received = readSync(fd, bytes, 0, size, 0);
       this.statistics.hits++;
       if (used && Date.now() - mtimeMs > TOUCH_INTERVAL) futimesSync(fd, new Date(), new Date());

@@ -1,6 +1,8 @@
 /** A cache on a disk that cannot be trusted: flipped bits, torn files, what a power cut leaves. Everything is found, and mended from the origin. */
 import { cpSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
+import { ChunkMissing } from '../../../src/bytes/random-access.js';
+import { openCodec } from '../../../src/codec/registry.js';
 import { buildImage } from '../../../src/image/build.js';
 import { LazyImage } from '../../../src/image/lazy-image.js';
 import { openTrustedHead } from '../../../src/image/trusted-head.js';
@@ -20,8 +22,8 @@ interface Fixture {
   /** A cache with all chunks. */
   readonly cache: string;
   readonly folder: string;
-  /** The image over a cache, nothing kept in memory. */
-  readonly open: (cache: string, budget?: number) => Promise<{ readonly lazy: LazyImage; readonly store: DiskStore }>;
+  /** The image over a cache; nothing is kept in memory unless there is a size for it. */
+  readonly open: (cache: string, budget?: number, memorySize?: number) => Promise<{ readonly lazy: LazyImage; readonly store: DiskStore }>;
   /** All chunks, right. */
   readonly chunks: readonly Uint8Array[];
 }
@@ -34,9 +36,9 @@ function withFullCache(body: (fixture: Fixture) => Promise<void>): Promise<void>
     const image = readFileSync(output);
     await withRangeServer(image, {}, async (server) => {
       const head = (await openTrustedHead([output], { trust: anybody, cache: `${folder}/heads`, offline: false })).bytes;
-      const open: Fixture['open'] = async (at, budget = 1e9) => {
+      const open: Fixture['open'] = async (at, budget = 1e9, memorySize = 0) => {
         const store = new DiskStore(at, budget);
-        return { store, lazy: await LazyImage.open({ head, locations: [server.url], cache: store, memorySize: 0, readTimeout: 5000 }) };
+        return { store, lazy: await LazyImage.open({ head, locations: [server.url], cache: store, memorySize, readTimeout: 5000 }) };
       };
       const { lazy } = await open(cache);
       const numbers = Array.from({ length: lazy.chunkCount }, (_, chunk) => chunk);
@@ -92,6 +94,39 @@ describe('a damaged cache', () => {
     }
     // A few bits of a frame mean nothing, and change nothing.
     expect({ wrong, most: found > FLIPS * 0.98 }).toEqual({ wrong: 0, most: true });
+  }), 600_000);
+
+  test('one block of a chunk is wrong in a sound frame: its neighbours are handed out, it is not', () => withFullCache(async ({ image, cache, open, chunks }) => {
+    const places = chunksOf(image);
+    const { lazy } = await open(cache, 1e9, 2 ** 20);
+    const codec = openCodec();
+    const random = randomFrom(13);
+    const blocks = Math.floor(lazy.manifest.verity.hashOffset / 4096);
+    for (let round = 0; round < 50; round++) {
+      const [wanted, neighbour] = [random(blocks), random(16)];
+      const chunk = Math.floor(wanted / 16);
+      const bytes = Buffer.from(chunks[chunk]!);
+      bytes[wanted % 16 * 4096 + random(4096)]! ^= 1 << random(8);
+      const target = new Uint8Array(codec.bound(bytes.length));
+      writeFileSync(objectPath(cache, places[chunk]!), target.subarray(0, codec.compress(bytes, target, 3)));
+      for (let other = 0; other < 16; other++) if (other !== chunk) await read(lazy, (chunk + 1 + other) % chunks.length); // pushes it out of memory
+      const before = lazy.statistics.corruptLocal;
+      for (const block of [chunk * 16 + neighbour, wanted]) {
+        if (block >= blocks) continue;
+        const got = new Uint8Array(4096);
+        for (;;) {
+          try {
+            lazy.readInto(got, block * 4096);
+            break;
+          } catch (error) {
+            if (!(error instanceof ChunkMissing)) throw error;
+            await lazy.fetch(error.chunks);
+          }
+        }
+        expect(Buffer.compare(got, chunks[chunk]!.subarray(block % 16 * 4096, (block % 16 + 1) * 4096))).toBe(0);
+      }
+      expect(lazy.statistics.corruptLocal).toBe(before + 1);
+    }
   }), 600_000);
 
   test(`${POWER_CUTS} power cuts: nothing is lost but what must be fetched again`, () => withFullCache(async ({ image, server, cache, folder, open, chunks }) => {

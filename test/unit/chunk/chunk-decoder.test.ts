@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { ChunkDecoder } from '../../../src/chunk/chunk-decoder.js';
+import { DecodedChunk } from '../../../src/chunk/decoded-chunk.js';
 import type { ChunkPlace } from '../../../src/chunk/index-reader.js';
 import { openCodec } from '../../../src/codec/registry.js';
 import { hashLeaves, sha256 } from '../../../src/hash/sha256.js';
@@ -56,5 +57,45 @@ describe('decoding a chunk', () => {
     const bad: Uint8Array[] = [new Uint8Array(0), Buffer.concat([frame, frame]), Buffer.concat([frame, Buffer.alloc(1)]), Buffer.alloc(frame.length), Buffer.from('not zstd')];
     for (let length = 1; length < frame.length; length += 97) bad.push(frame.subarray(0, length));
     for (const bytes of bad) expect(() => decoder.decode(place, bytes)).toThrow(mismatch);
+  });
+});
+
+describe('decoding into memory that is used again', () => {
+  const leavesOf = (bytes: Uint8Array): Uint8Array => {
+    const leaves = new Uint8Array(bytes.length / 4096 * 32);
+    hashLeaves(bytes, salt, leaves);
+    return leaves;
+  };
+  const damaged = Uint8Array.from(chunk);
+  damaged[9000]! ^= 1; // in block 2
+
+  test('with the leaves, blocks are checked when they are looked at', () => {
+    const { place } = pack(chunk);
+    const target = new DecodedChunk(SIZE, salt);
+    decoder.decodeInto(place, pack(damaged).frame, target, leavesOf(chunk));
+    for (const [from, to] of [[0, 4096], [4000, 8192], [12288, SIZE], [12300, 12301]] as const) expect(Buffer.compare(target.view(from, to)!, chunk.subarray(from, to))).toBe(0);
+    for (const [from, to] of [[8192, 12288], [0, SIZE], [8191, 8193], [12000, 12400]] as const) expect(target.view(from, to)).toBeUndefined();
+    expect(Buffer.compare(target.view(0, 8192)!, chunk.subarray(0, 8192))).toBe(0);
+  });
+
+  test('without them, or with others, all of it is checked at once', () => {
+    const { place, frame } = pack(chunk);
+    const target = new DecodedChunk(SIZE, salt);
+    for (const leaves of [undefined, leavesOf(damaged), new Uint8Array(0), new Uint8Array(SIZE / 128)]) {
+      expect(() => { decoder.decodeInto(place, pack(damaged).frame, target, leaves); }).toThrow(mismatch);
+      decoder.decodeInto(place, frame, target, leaves);
+      expect(Buffer.compare(target.view(0, SIZE)!, chunk)).toBe(0);
+    }
+  });
+
+  test('what was proven of one chunk says nothing of the next', () => {
+    const target = new DecodedChunk(SIZE, salt);
+    const { place, frame } = pack(chunk);
+    decoder.decodeInto(place, frame, target);
+    decoder.decodeInto(place, pack(damaged).frame, target, leavesOf(chunk));
+    expect(target.view(8192, 12288)).toBeUndefined();
+    // A frame that is none leaves nothing to look at.
+    expect(() => { decoder.decodeInto(place, frame.subarray(1), target, leavesOf(chunk)); }).toThrow(mismatch);
+    expect(target.view(0, 4096)).toBeUndefined();
   });
 });
