@@ -1,18 +1,16 @@
-/** `thawfs diff -o` and `thawfs patch` as a user runs them; killed at any time, and on a full disk, they go on afterwards. */
-import { execFileSync, spawnSync } from 'node:child_process';
+/** `thawfs diff -o` and `thawfs patch` as a user runs them. */
+import { execFileSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { ApplyPatchReport } from '../../src/update/apply-patch.js';
 import type { PatchInspection } from '../../src/update/inspect-patch.js';
 import type { MakePatchReport } from '../../src/update/make-patch.js';
-import { Cli, finished, program, type FailureJson } from '../helpers/cli.js';
+import { Cli, finished, type FailureJson } from '../helpers/cli.js';
 import { noise } from '../helpers/make-tree.js';
 import { oracleTest } from '../helpers/oracle.js';
 import { withRangeServer } from '../helpers/range-server.js';
 
-/** A bench runs this with more. */
-const KILLS = Number(process.env['KILLS'] ?? 5);
 const unsigned = '--allow-unsigned';
 let cli: Cli;
 const bytes = (name: string): Buffer => readFileSync(cli.path(name));
@@ -116,49 +114,4 @@ oracleTest(['loop', 'losetup'], 'block devices: as old image, and updated in pla
     execFileSync('losetup', ['-d', device]);
   }
   rmSync(cli.path('result'));
-});
-
-describe.each<[string, readonly string[], string, string]>([
-  ['to an image file', ['patch', 'old.img.zst', 'p', '-o', 'result', unsigned], 'result', 'new.img.zst'],
-  ['to a raw image', ['patch', 'old.img', 'p', '-o', 'result', '--raw', unsigned], 'result', 'new.img'],
-  ['in place', ['patch', 'device', 'p', '--in-place', unsigned], 'device', 'new.img'],
-])('%s', (_, args, result, expected) => {
-  const start = (): void => {
-    for (const name of readdirSync(cli.path('.'))) if (/^\.?(?:result|device)/.test(name)) rmSync(cli.path(name));
-    copyFileSync(cli.path('old.img'), cli.path('device'));
-  };
-
-  test(`killed ${KILLS} times, anywhere`, async () => {
-    start();
-    const begin = Date.now();
-    expect(await cli.run(args)).toMatchObject({ status: 0 });
-    const whole = Date.now() - begin;
-    start();
-    for (let i = 0; i < KILLS; i++) {
-      const child = cli.start(args);
-      const ended = finished(child);
-      await sleep(whole * (0.3 + 0.7 * ((i * 0.618033988749895) % 1)));
-      child.kill('SIGKILL');
-      await ended;
-      if (result === 'result' ? existsSync(cli.path(result)) : bytes(result).equals(bytes(expected))) {
-        expect(bytes(result).equals(bytes(expected))).toBe(true); // it was quicker
-        start();
-      }
-    }
-    expect(await cli.run(args)).toMatchObject({ status: 0 });
-    expect(bytes(result).equals(bytes(expected))).toBe(true);
-    expect(readdirSync(cli.path('.')).filter((name) => /^\.(?:result|device)/.test(name))).toEqual([]);
-  });
-
-  test('no room: it says so, and goes on when there is some', async () => {
-    start();
-    // A limit on the size of files fails the same writes as a full disk.
-    const limited = spawnSync('bash', ['-c', `trap '' XFSZ; ulimit -f 4000; exec ${process.execPath} ${program} ${args.join(' ')}`], { cwd: cli.path('.'), encoding: 'utf8' });
-    if (result === 'result') {
-      expect([limited.status, limited.stderr]).toEqual([7, expect.stringContaining('NO_SPACE')]);
-      expect(existsSync(cli.path(result))).toBe(false);
-    } else expect(bytes('device').equals(bytes('old.img')) || readdirSync(cli.path('.')).includes('.device.journal')).toBe(true);
-    expect(await cli.run(args)).toMatchObject({ status: 0 });
-    expect(bytes(result).equals(bytes(expected))).toBe(true);
-  });
 });
