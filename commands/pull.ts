@@ -6,7 +6,8 @@ import { given } from '../src/cli/given.js';
 import { startProgress } from '../src/cli/progress.js';
 import { exactSize, fields, percent } from '../src/cli/report.js';
 import { trustFlags, trustPolicy } from '../src/cli/trust.js';
-import type { PullCost, PullReport } from '../src/update/pull.js';
+import type { PullReport } from '../src/update/pull.js';
+import type { PullCost } from '../src/update/pull-cost.js';
 
 export default class Pull extends BaseCommand {
   static override summary = 'Download an image, fetching only what is not on this machine yet.';

@@ -18,7 +18,8 @@ export { diffTrees, type Change, type DiffOptions, type DiffReport } from './upd
 export { makePatch, type MakePatchOptions, type MakePatchReport } from './update/make-patch.js';
 export { applyPatch, type ApplyPatchOptions, type ApplyPatchReport } from './update/apply-patch.js';
 export { patchBeside, publishPatch } from './update/published-patch.js';
-export { pullImage, type PullCost, type PullOptions, type PullReport } from './update/pull.js';
+export { pullImage, type PullOptions, type PullReport } from './update/pull.js';
+export type { PullCost } from './update/pull-cost.js';
 export { generateKey, loadTrustedKeys, type KeyType, type PublicKey } from './trust/keys.js';
 export { SequenceLedger } from './trust/sequence-ledger.js';
 export type { SequenceMemory, SignatureState, TrustPolicy, TrustReport } from './trust/policy.js';

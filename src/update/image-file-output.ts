@@ -1,6 +1,7 @@
 /** The new image as an image file. What an earlier run has written is taken over frame by frame. */
 import { createHash } from 'node:crypto';
 import { toHex } from '../bytes/hex.js';
+import { PieceFiller } from '../bytes/piece-filler.js';
 import type { Head } from '../chunk/head.js';
 import { IndexWriter } from '../chunk/index-writer.js';
 import { seekTableFrame, skippableFrame } from '../chunk/tail.js';
@@ -34,9 +35,8 @@ export class ImageFileOutput implements ImageOutput {
   private readonly index = new IndexWriter();
   private readonly fileHash = createHash('sha256');
   private readonly isHere: boolean;
-  private readonly waiting = Buffer.allocUnsafeSlow(WRITE_SIZE);
-  /** Bytes that wait to be written, and where they begin in the file. */
-  private waitingSize = 0;
+  /** What waits to be written, and where it begins in the file. */
+  private readonly buffer = new PieceFiller(WRITE_SIZE, (piece) => this.write(piece));
   private position = 0;
   private replaying = false;
   /** The frame of a whole chunk of zeros. */
@@ -53,7 +53,7 @@ export class ImageFileOutput implements ImageOutput {
     const { headBytes, manifest: { index: { chunkCount } } } = this.facts;
     this.replaying = Buffer.compare(this.file.read(0, headBytes.length), headBytes) === 0;
     if (!this.replaying) this.file.resize(0);
-    this.put(headBytes);
+    this.buffer.add(headBytes);
     if (!this.replaying) return 0;
     const memory = Buffer.allocUnsafeSlow(REPLAY_SIZE);
     for (let window = this.file.read(this.end, REPLAY_SIZE, memory); window.length > 0; window = this.file.read(this.end, REPLAY_SIZE, memory)) {
@@ -77,7 +77,7 @@ export class ImageFileOutput implements ImageOutput {
 
   add({ raw, id, zero, frame = zero ? this.zeroFrame ??= this.compress(raw).slice() : this.compress(raw) }: NewChunk): void {
     this.index.add(frame.length, id, 0);
-    this.put(frame);
+    this.buffer.add(frame);
   }
 
   finish(): void {
@@ -86,8 +86,8 @@ export class ImageFileOutput implements ImageOutput {
     requireEqual('index root digest', rootDigest, index.rootDigest);
     if (this.end !== indexOffset) throw bad('end', 'comes when the frames do not reach the index');
     const indexFrame = skippableFrame(INDEX_FRAME_MAGIC, pages);
-    this.put(indexFrame);
-    this.put(seekTableFrame({ headSize, frameSizes: this.index.frameSizes(), rawSize: raw.size, chunkSize: index.chunkSize, indexSize: indexFrame.length }));
+    this.buffer.add(indexFrame);
+    this.buffer.add(seekTableFrame({ headSize, frameSizes: this.index.frameSizes(), rawSize: raw.size, chunkSize: index.chunkSize, indexSize: indexFrame.length }));
     this.flush();
     const actual = this.fileHash.digest();
     if (BigInt(this.position) === header.fileSize && Buffer.compare(actual, header.fileDigest) === 0) return;
@@ -98,25 +98,19 @@ export class ImageFileOutput implements ImageOutput {
 
   /** Bytes of the file so far. */
   private get end(): number {
-    return this.position + this.waitingSize;
-  }
-
-  private put(bytes: Uint8Array): void {
-    for (let at = 0; at < bytes.length;) {
-      const part = bytes.subarray(at, at + WRITE_SIZE - this.waitingSize);
-      this.waiting.set(part, this.waitingSize);
-      this.waitingSize += part.length;
-      at += part.length;
-      if (this.waitingSize === WRITE_SIZE) this.flush();
-    }
+    return this.position + this.buffer.waiting.length;
   }
 
   private flush(): void {
-    const bytes = this.waiting.subarray(0, this.waitingSize);
+    this.write(this.buffer.waiting);
+    this.buffer.clear();
+  }
+
+  private write(bytes: Uint8Array): Uint8Array {
     this.fileHash.update(bytes);
     if (!this.replaying) this.file.write(bytes, this.position);
     this.position += bytes.length;
-    this.waitingSize = 0;
+    return bytes;
   }
 
   /** Chunks that are made anew become the published frames only with the zstd that made those. */

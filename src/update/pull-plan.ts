@@ -1,9 +1,7 @@
 /** Where each frame of an image that is pulled comes from: decided before the first byte is fetched, so that the cost is known. */
-import { ZSTD_FRAME_MAGIC } from '../format/container.js';
 import { planRuns, type FrameRun } from '../store/remote-store.js';
 import { KiB, MiB } from '../units.js';
 import type { ChunkTable } from './chunk-table.js';
-import type { ResumableFile } from './resumable-file.js';
 import type { Seed } from './seed.js';
 
 /** Less than what a request costs in time on any link, little beside what is wanted. */
@@ -59,20 +57,4 @@ export function runsOf(table: ChunkTable, chunks: readonly number[]): FrameRun[]
 /** @returns bytes that the runs bring */
 export function sizeOfRuns(runs: readonly FrameRun[]): number {
   return runs.reduce((sum, { length }) => sum + length, 0);
-}
-
-/**
- * Looks which frames an interrupted run has left whole.
- *
- * @param verify whether these bytes are the chunk's frame
- */
-export function findKept(table: ChunkTable, file: ResumableFile, verify: (number: number, frame: Uint8Array) => boolean): Set<number> {
-  const kept = new Set<number>();
-  for (let number = 0; number < table.count; number++) {
-    const { frameOffset, frameSize } = table.place(number);
-    const start = file.read(frameOffset, Math.min(4, frameSize));
-    if (start.length < 4 || new DataView(start.buffer, start.byteOffset).getUint32(0, true) !== ZSTD_FRAME_MAGIC) continue; // a hole
-    if (verify(number, file.read(frameOffset, frameSize))) kept.add(number);
-  }
-  return kept;
 }

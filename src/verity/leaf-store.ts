@@ -1,4 +1,5 @@
 /** Leaf digests of a whole image, 32 bytes a block: in slabs, of which those over nothing but zero blocks are all the same one. */
+import { PieceFiller } from '../bytes/piece-filler.js';
 import type { RandomAccess } from '../bytes/random-access.js';
 import { DIGEST_SIZE, hashLeaves } from '../hash/sha256.js';
 import type { Piece } from '../model/content.js';
@@ -22,9 +23,7 @@ export interface LeafOverflow extends RandomAccess {
 export class LeafStore {
   private readonly slabs: LeafRun[] = [];
   private readonly zeroSlab: Uint8Array;
-  private open = new Uint8Array(SLAB_SIZE);
-  /** Bytes used in the open slab. */
-  private used = 0;
+  private readonly open = new PieceFiller(SLAB_SIZE, (slab) => this.endSlab(slab));
   private kept = 0;
 
   /** @param salt of the image. @param overflow takes what does not fit into 8 MiB; none = memory takes all */
@@ -36,25 +35,20 @@ export class LeafStore {
   }
 
   get count(): number {
-    return (this.slabs.length * SLAB_SIZE + this.used) / DIGEST_SIZE;
+    return (this.slabs.length * SLAB_SIZE + this.open.waiting.length) / DIGEST_SIZE;
   }
 
   /** @param leaves digests of the next blocks, one after another; copied. @throws what the overflow throws */
   add(leaves: Uint8Array): void {
-    for (let from = 0; from < leaves.length;) {
-      const part = leaves.subarray(from, from + SLAB_SIZE - this.used);
-      this.open.set(part, this.used);
-      this.used += part.length;
-      from += part.length;
-      if (this.used === SLAB_SIZE) this.endSlab();
-    }
+    this.open.add(leaves);
   }
 
   /** @param count of blocks of zeros that come next */
   addZeroBlocks(count: number): void {
     for (let left = count; left > 0;) {
-      const whole = this.used === 0 && left >= LEAVES_PER_SLAB;
-      const taken = whole ? LEAVES_PER_SLAB : Math.min(left, LEAVES_PER_SLAB - this.used / DIGEST_SIZE);
+      const used = this.open.waiting.length / DIGEST_SIZE;
+      const whole = used === 0 && left >= LEAVES_PER_SLAB;
+      const taken = whole ? LEAVES_PER_SLAB : Math.min(left, LEAVES_PER_SLAB - used);
       if (whole) this.slabs.push({ source: this.zeroSlab, sourceOffset: 0, length: SLAB_SIZE });
       else this.add(this.zeroSlab.subarray(0, taken * DIGEST_SIZE));
       left -= taken;
@@ -63,19 +57,20 @@ export class LeafStore {
 
   /** @returns the leaves in order, which must not be written into; all runs but the last hold 2048. */
   runs(): LeafRun[] {
-    return this.used === 0 ? this.slabs : [...this.slabs, { source: this.open, sourceOffset: 0, length: this.used }];
+    const { waiting } = this.open;
+    return waiting.length === 0 ? this.slabs : [...this.slabs, { source: waiting, sourceOffset: 0, length: waiting.length }];
   }
 
-  private endSlab(): void {
-    this.used = 0;
+  /** @returns memory for the next slab */
+  private endSlab(slab: Uint8Array): Uint8Array {
     if (this.overflow === undefined || this.kept < KEPT_SLABS) {
       this.kept++;
-      this.slabs.push({ source: this.open, sourceOffset: 0, length: SLAB_SIZE });
-      this.open = new Uint8Array(SLAB_SIZE);
-      return;
+      this.slabs.push({ source: slab, sourceOffset: 0, length: SLAB_SIZE });
+      return new Uint8Array(SLAB_SIZE);
     }
     this.slabs.push({ source: this.overflow, sourceOffset: this.overflow.size, length: SLAB_SIZE });
-    this.overflow.append(this.open);
+    this.overflow.append(slab);
+    return slab;
   }
 }
 

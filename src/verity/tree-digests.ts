@@ -2,6 +2,7 @@
  * The digests of all blocks of a hash area, computed from the leaves as they pass by. A hash block's digest is an entry of the
  * level above it, so a hash area whose leaves are known is checked without holding the leaves: in 1/128 of their memory.
  */
+import { PieceFiller } from '../bytes/piece-filler.js';
 import { DIGEST_SIZE, hashLeaves } from '../hash/sha256.js';
 import { BLOCK_SIZE } from '../units.js';
 import { encodeSuperblock, type SuperblockFacts } from './superblock.js';
@@ -17,8 +18,7 @@ export class TreeDigests {
   private readonly lowest: Uint8Array;
   private done = 0;
   /** The hash block that is being filled. */
-  private readonly block = new Uint8Array(BLOCK_SIZE);
-  private filled = 0;
+  private readonly block = new PieceFiller(BLOCK_SIZE, (block) => this.endBlock(block));
 
   constructor(private readonly facts: SuperblockFacts) {
     this.lowest = new Uint8Array(Math.ceil(facts.dataBlocks * DIGEST_SIZE / BLOCK_SIZE) * DIGEST_SIZE);
@@ -26,29 +26,23 @@ export class TreeDigests {
 
   /** @param leaves digests of the next data blocks, one after another; at most `dataBlocks` in all */
   add(leaves: Uint8Array): void {
-    for (let from = 0; from < leaves.length;) {
-      const part = leaves.subarray(from, from + BLOCK_SIZE - this.filled);
-      this.block.set(part, this.filled);
-      this.filled += part.length;
-      from += part.length;
-      if (this.filled === BLOCK_SIZE) this.endBlock();
-    }
+    this.block.add(leaves);
   }
 
   /** Once, after the last leaf. */
   finish(): AreaDigests {
-    const single = this.facts.dataBlocks === 1 ? this.block.slice(0, DIGEST_SIZE) : undefined;
-    if (this.filled > 0 && single === undefined) this.endBlock();
+    const { waiting } = this.block;
+    const single = this.facts.dataBlocks === 1 ? waiting.slice() : undefined;
+    if (waiting.length > 0 && single === undefined) this.block.add(new Uint8Array(BLOCK_SIZE - waiting.length));
     const levels = single === undefined ? [this.lowest] : [];
     while (levels.length > 0 && levels[0]!.length > DIGEST_SIZE) levels.unshift(this.digestsOf(levels[0]!));
     const superblock = this.digestsOf(encodeSuperblock(this.facts));
     return { rootHash: single ?? levels[0]!, blocks: Buffer.concat([superblock, ...levels]) };
   }
 
-  private endBlock(): void {
-    this.block.fill(0, this.filled);
-    this.done += hashLeaves(this.block, this.facts.salt, this.lowest.subarray(this.done));
-    this.filled = 0;
+  private endBlock(block: Uint8Array): Uint8Array {
+    this.done += hashLeaves(block, this.facts.salt, this.lowest.subarray(this.done));
+    return block;
   }
 
   private digestsOf(level: Uint8Array): Uint8Array {

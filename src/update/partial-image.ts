@@ -1,0 +1,114 @@
+/** An image file that is being pulled: frames come in any order, each to its place; index and seek table follow from the entries. */
+import { ftruncateSync } from 'node:fs';
+import { decodeHead } from '../chunk/head.js';
+import { IndexWriter } from '../chunk/index-writer.js';
+import { seekTableFrame, skippableFrame } from '../chunk/tail.js';
+import { hasCode } from '../errors.js';
+import { HEAD_MAX_SIZE, INDEX_FRAME_MAGIC, ZSTD_FRAME_MAGIC } from '../format/container.js';
+import type { Image } from '../image/image.js';
+import type { ChunkTable } from './chunk-table.js';
+import type { FrameCheck } from './frame-check.js';
+import { ResumableFile } from './resumable-file.js';
+
+export class PartialImage {
+  /** Of frames, by this run. */
+  written = 0;
+  private last: { readonly number: number; readonly frame: Uint8Array } | undefined;
+
+  private constructor(private readonly file: ResumableFile, private readonly image: Image, private readonly table: ChunkTable) {}
+
+  /** Goes on with what an earlier run has left of this very image, else begins. @throws what ResumableFile.open throws; NO_SPACE */
+  static open(output: string, image: Image, table: ChunkTable): PartialImage {
+    const file = ResumableFile.open(output);
+    const partial = new PartialImage(file, image, table);
+    try {
+      if (!partial.continues()) file.resize(0);
+      file.write(image.headBytes, 0);
+      return partial;
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+  }
+
+  /** @returns frames that an earlier run has left whole; changes nothing */
+  static findKept(output: string, image: Image, table: ChunkTable, check: FrameCheck): Set<number> {
+    const file = ResumableFile.open(output);
+    try {
+      const partial = new PartialImage(file, image, table);
+      return partial.continues() ? partial.wholeFrames(check) : new Set();
+    } finally {
+      file.close();
+    }
+  }
+
+  /** Where it is until it is complete. */
+  get path(): string {
+    return this.file.temporaryPath;
+  }
+
+  /** @param frame of this chunk; checked */
+  keep(number: number, frame: Uint8Array): void {
+    this.file.write(frame, this.table.place(number).frameOffset);
+    this.written += frame.length;
+  }
+
+  /** Puts the frame of one chunk in the place of another that is the same. */
+  repeat(number: number, original: number): void {
+    if (this.last?.number !== original) this.last = { number: original, frame: this.read(original) };
+    this.keep(number, this.last.frame);
+  }
+
+  /** @returns the frame of a chunk that was kept */
+  read(number: number): Uint8Array {
+    const { frameOffset, frameSize } = this.table.place(number);
+    return this.file.read(frameOffset, frameSize);
+  }
+
+  /** Index and seek table, when all frames are here. */
+  writeTail(): void {
+    const { image: { head: { headSize, indexOffset }, manifest: { raw, index: { chunkSize } } }, table, file } = this;
+    const writer = new IndexWriter();
+    for (let number = 0; number < table.count; number++) {
+      const { frameSize, id } = table.place(number);
+      writer.add(frameSize, id, 0);
+    }
+    const index = skippableFrame(INDEX_FRAME_MAGIC, writer.finish().pages);
+    const seekTable = seekTableFrame({ headSize, frameSizes: table.frameSizes(), rawSize: raw.size, chunkSize, indexSize: index.length });
+    file.write(index, indexOffset);
+    file.write(seekTable, indexOffset + index.length);
+    ftruncateSync(file.fd, indexOffset + index.length + seekTable.length);
+  }
+
+  /** Gives it its name. */
+  commit(): void {
+    this.file.commit();
+  }
+
+  close(): void {
+    this.file.close();
+  }
+
+  /** The frames of another image may decode to the same chunks, but are not those of this one. */
+  private continues(): boolean {
+    try {
+      const { manifest, headSize, indexOffset } = decodeHead(this.file.read(0, HEAD_MAX_SIZE));
+      const { head } = this.image;
+      return headSize === head.headSize && indexOffset === head.indexOffset && Buffer.compare(manifest, head.manifest) === 0;
+    } catch (error) {
+      if (hasCode(error)) return false;
+      throw error;
+    }
+  }
+
+  private wholeFrames(check: FrameCheck): Set<number> {
+    const kept = new Set<number>();
+    for (let number = 0; number < this.table.count; number++) {
+      const { frameOffset, frameSize } = this.table.place(number);
+      const start = this.file.read(frameOffset, Math.min(4, frameSize));
+      if (start.length < 4 || new DataView(start.buffer, start.byteOffset).getUint32(0, true) !== ZSTD_FRAME_MAGIC) continue; // a hole
+      if (check.passes(number, this.read(number))) kept.add(number);
+    }
+    return kept;
+  }
+}
