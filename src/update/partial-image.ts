@@ -1,18 +1,26 @@
 /** An image file that is being pulled: frames come in any order, each to its place; index and seek table follow from the entries. */
 import { ftruncateSync } from 'node:fs';
+import { PieceFiller } from '../bytes/piece-filler.js';
 import { decodeHead } from '../chunk/head.js';
 import { IndexWriter } from '../chunk/index-writer.js';
 import { seekTableFrame, skippableFrame } from '../chunk/tail.js';
 import { hasCode } from '../errors.js';
 import { HEAD_MAX_SIZE, INDEX_FRAME_MAGIC, ZSTD_FRAME_MAGIC } from '../format/container.js';
 import type { Image } from '../image/image.js';
+import { KiB } from '../units.js';
 import type { ChunkTable } from './chunk-table.js';
 import type { FrameCheck } from './frame-check.js';
 import { ResumableFile } from './resumable-file.js';
 
+/** Frames that lie one after another are written together; a run that is killed has lost so much at most. */
+const WRITE_SIZE = 64 * KiB;
+
 export class PartialImage {
   /** Of frames, by this run. */
   written = 0;
+  private readonly buffer = new PieceFiller(WRITE_SIZE, (piece) => this.write(piece));
+  /** Where in the file the buffer begins. */
+  private position = 0;
   private last: { readonly number: number; readonly frame: Uint8Array } | undefined;
 
   private constructor(private readonly file: ResumableFile, private readonly image: Image, private readonly table: ChunkTable) {}
@@ -49,7 +57,12 @@ export class PartialImage {
 
   /** @param frame of this chunk; checked */
   keep(number: number, frame: Uint8Array): void {
-    this.file.write(frame, this.table.place(number).frameOffset);
+    const { frameOffset } = this.table.place(number);
+    if (this.position + this.buffer.waiting.length !== frameOffset) {
+      this.flush();
+      this.position = frameOffset;
+    }
+    this.buffer.add(frame);
     this.written += frame.length;
   }
 
@@ -62,12 +75,14 @@ export class PartialImage {
   /** @returns the frame of a chunk that was kept */
   read(number: number): Uint8Array {
     const { frameOffset, frameSize } = this.table.place(number);
+    if (frameOffset + frameSize > this.position) this.flush();
     return this.file.read(frameOffset, frameSize);
   }
 
   /** Index and seek table, when all frames are here. */
   writeTail(): void {
     const { image: { head: { headSize, indexOffset }, manifest: { raw, index: { chunkSize } } }, table, file } = this;
+    this.flush();
     const writer = new IndexWriter();
     for (let number = 0; number < table.count; number++) {
       const { frameSize, id } = table.place(number);
@@ -85,8 +100,26 @@ export class PartialImage {
     this.file.commit();
   }
 
+  /** Also of a run that has failed: what came before that is kept where there is room. */
   close(): void {
-    this.file.close();
+    try {
+      this.flush();
+    } catch (error) {
+      if (!hasCode(error)) throw error;
+    } finally {
+      this.file.close();
+    }
+  }
+
+  private flush(): void {
+    this.write(this.buffer.waiting);
+    this.buffer.clear();
+  }
+
+  private write(bytes: Uint8Array): Uint8Array {
+    if (bytes.length > 0) this.file.write(bytes, this.position);
+    this.position += bytes.length;
+    return bytes;
   }
 
   /** The frames of another image may decode to the same chunks, but are not those of this one. */
