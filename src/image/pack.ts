@@ -4,10 +4,9 @@ import { FrameWriter } from '../chunk/frame-writer.js';
 import { stage } from '../chunk/job.js';
 import { WorkerPool } from '../chunk/pool.js';
 import { batchSizeOf, type Slot } from '../chunk/slot.js';
-import { seekTableFrame, skippableFrame } from '../chunk/tail.js';
+import { tailParts } from '../chunk/tail.js';
 import { openCodec } from '../codec/registry.js';
 import { fromErrno } from '../errors.js';
-import { INDEX_FRAME_MAGIC } from '../format/container.js';
 import { DIGEST_SIZE, hashLeaves } from '../hash/sha256.js';
 import type { Content, Piece } from '../model/content.js';
 import { writeFully } from '../sys/write.js';
@@ -85,13 +84,14 @@ export async function packImage(options: PackOptions): Promise<PackedImage> {
 
   const { pages, rootPage, rootDigest } = frames.index.finish();
   const indexOffset = frames.end;
-  const index = skippableFrame(INDEX_FRAME_MAGIC, pages);
-  const seekTable = seekTableFrame({ headSize, frameSizes: frames.index.frameSizes(), rawSize, chunkSize, indexSize: index.length });
-  write(file, index, indexOffset);
-  write(file, seekTable, indexOffset + index.length);
+  let end = indexOffset;
+  for (const part of tailParts(pages, { headSize, frameSizes: frames.index.frameSizes(), rawSize, chunkSize })) {
+    write(file, part, end);
+    end += part.length;
+  }
   return {
     rawSize, dataBlocks: fileSystemSize / BLOCK_SIZE, hashOffset: fileSystemSize, rootHash, chunkCount: frames.index.chunkCount, rootPage, rootDigest, headSize,
-    indexOffset, fileSize: indexOffset + index.length + seekTable.length, codec: codec.implementation,
+    indexOffset, fileSize: end, codec: codec.implementation,
   };
 }
 

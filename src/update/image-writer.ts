@@ -44,6 +44,7 @@ export class ImageWriter {
   private filled = 0;
   private hashArea: Content | undefined;
   private rootHash: Uint8Array | undefined;
+  private readonly hashMemory: Uint8Array;
   /** Blocks of the file system whose leaves are there. */
   private leafCount = 0;
 
@@ -53,6 +54,7 @@ export class ImageWriter {
     this.salt = parseHex(manifest.verity.salt, 'manifest.verity.salt');
     this.leaves = new LeafStore(this.salt, overflow);
     this.chunk = new Uint8Array(chunkSize);
+    this.hashMemory = new Uint8Array(chunkSize);
     this.digests = new Uint8Array(chunkSize / BLOCK_SIZE * DIGEST_SIZE);
     hashLeaves(this.chunk, this.salt, this.digests);
     this.zeroId = sha256(this.digests);
@@ -168,9 +170,9 @@ export class ImageWriter {
     return this.hashArea;
   }
 
-  /** @param offset in the hash area */
+  /** @param offset in the hash area. @returns bytes that are good until the next call */
   private hashBytes(offset: number, length: number): Uint8Array {
-    const bytes = new Uint8Array(length);
+    const bytes = this.hashMemory.subarray(0, length).fill(0);
     for (const piece of this.buildHashes().pieces) {
       const [from, to] = [Math.max(offset, piece.offset), Math.min(offset + length, piece.offset + piece.length)];
       if (from < to) bytes.set(bytesOfRun(piece as LeafRun).subarray(from - piece.offset, to - piece.offset), from - offset);

@@ -7,6 +7,7 @@ import { readUpTo, writeAt } from './descriptor.js';
 export class LeafFile implements LeafOverflow {
   size = 0;
   private fd: number | undefined;
+  private memory = new Uint8Array(0);
 
   /** @param place path of a file that may be made, beside the output; it has the name for a moment, when the first leaves come */
   constructor(private readonly place: string) {}
@@ -17,8 +18,10 @@ export class LeafFile implements LeafOverflow {
     this.size += bytes.length;
   }
 
+  /** @returns a view of memory that the next call uses again */
   read(offset: number, length: number): Uint8Array {
-    const bytes = Buffer.allocUnsafeSlow(length);
+    if (this.memory.length < length) this.memory = Buffer.allocUnsafeSlow(length);
+    const bytes = this.memory.subarray(0, length);
     if (this.fd !== undefined && readUpTo(this.fd, bytes, offset, this.place) === length) return bytes;
     throw new ThawfsError('IO_FAILED', `${this.place}: ends before byte ${offset + length}`);
   }

@@ -1,11 +1,10 @@
 /** An image file that is being pulled: frames come in any order, each to its place; index and seek table follow from the entries. */
-import { ftruncateSync } from 'node:fs';
 import { PieceFiller } from '../bytes/piece-filler.js';
 import { decodeHead } from '../chunk/head.js';
 import { IndexWriter } from '../chunk/index-writer.js';
-import { seekTableFrame, skippableFrame } from '../chunk/tail.js';
+import { tailParts } from '../chunk/tail.js';
 import { hasCode } from '../errors.js';
-import { HEAD_MAX_SIZE, INDEX_FRAME_MAGIC, ZSTD_FRAME_MAGIC } from '../format/container.js';
+import { HEAD_MAX_SIZE, ZSTD_FRAME_MAGIC } from '../format/container.js';
 import type { Image } from '../image/image.js';
 import { KiB } from '../units.js';
 import type { ChunkTable } from './chunk-table.js';
@@ -88,11 +87,12 @@ export class PartialImage {
       const { frameSize, id } = table.place(number);
       writer.add(frameSize, id, 0);
     }
-    const index = skippableFrame(INDEX_FRAME_MAGIC, writer.finish().pages);
-    const seekTable = seekTableFrame({ headSize, frameSizes: table.frameSizes(), rawSize: raw.size, chunkSize, indexSize: index.length });
-    file.write(index, indexOffset);
-    file.write(seekTable, indexOffset + index.length);
-    ftruncateSync(file.fd, indexOffset + index.length + seekTable.length);
+    let end = indexOffset;
+    for (const part of tailParts(writer.finish().pages, { headSize, frameSizes: table.frameSizes(), rawSize: raw.size, chunkSize })) {
+      file.write(part, end);
+      end += part.length;
+    }
+    file.resize(end);
   }
 
   /** Gives it its name. */

@@ -70,6 +70,7 @@ export class ResumableFile {
 
   /** Makes it longer with a hole, or shorter. @throws NO_SPACE, IO_FAILED */
   resize(size: number): void {
+    if (this.size === size) return; // ext4 takes an empty file that is made empty again for one that is replaced, and writes it out when it is closed
     try {
       ftruncateSync(this.fd, size);
     } catch (error) {

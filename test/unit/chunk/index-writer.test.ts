@@ -2,7 +2,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { FrameWriter } from '../../../src/chunk/frame-writer.js';
 import { IndexWriter } from '../../../src/chunk/index-writer.js';
-import { seekTableFrame, skippableFrame } from '../../../src/chunk/tail.js';
+import { seekTableFrame, tailParts } from '../../../src/chunk/tail.js';
 import { openCodec } from '../../../src/codec/registry.js';
 import { hashLeaves, sha256 } from '../../../src/hash/sha256.js';
 import { buildIndex } from '../../helpers/index-pages.js';
@@ -24,8 +24,9 @@ describe('index', () => {
   });
 });
 
-test('skippable frame', () => {
-  expect(Buffer.from(skippableFrame(0x184d2a55, [Uint8Array.of(1, 2), Uint8Array.of(), Uint8Array.of(3)])).toString('hex')).toBe('552a4d1803000000010203');
+test('tail: the pages in a skippable frame, and the seek table behind it', () => {
+  const [facts, pages] = [{ headSize: 4096, frameSizes: [17], rawSize: 4096, chunkSize: 65536 }, [Uint8Array.of(1, 2), Uint8Array.of(3)]];
+  expect(Buffer.concat(tailParts(pages, facts)).toString('hex')).toBe(`552a4d1803000000010203${Buffer.from(seekTableFrame({ ...facts, indexSize: 11 })).toString('hex')}`);
 });
 
 /** Bytes by hand from the zstd seekable format 0.1.0: header, an entry per frame, footer. */
