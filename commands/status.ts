@@ -2,7 +2,7 @@ import { string } from '@oclif/core/args';
 import { BaseCommand } from '../src/cli/base-command.js';
 import { boolean } from '@oclif/core/flags';
 import { display } from '../src/bytes/byte-string.js';
-import { fields, table, utc } from '../src/cli/report.js';
+import { fields, percent, table, utc } from '../src/cli/report.js';
 import { ThawfsError } from '../src/errors.js';
 import { formatSize } from '../src/units.js';
 import type { LayerFiles } from '../src/mount/file-status.js';
@@ -10,13 +10,15 @@ import type { MountStatus } from '../src/mount/status.js';
 
 export default class Status extends BaseCommand {
   static override summary = 'Show what is mounted, and how it is doing.';
-  static override description = `How much of each image is here, what was fetched, what had to be repaired. With --json everything that the servers count.
+  static override description = `How much of each image is here, what was fetched and how fast that goes now, what had to be repaired. With --json everything that the servers count; \
+rate is bytes per second over the last three seconds.
 
 --files looks file by file: whole, partial, absent, or unknown, where the metadata that would tell has not been fetched. It fetches nothing itself.`;
 
   static override examples = [
     { description: 'All mounts:', command: '<%= config.bin %> <%= command.id %>' },
     { description: 'Which files are here, and what reads waited for:', command: '<%= config.bin %> <%= command.id %> /srv/app --files' },
+    { description: 'What a mount fetches, bytes per second:', command: '<%= config.bin %> <%= command.id %> /srv/app --json | jq .mounts[0].rate' },
     { description: 'Damaged chunks that were found in the cache of one mount:', command: '<%= config.bin %> <%= command.id %> /srv/app --json | jq .mounts[0].corruptLocal' },
   ];
 
@@ -27,10 +29,13 @@ export default class Status extends BaseCommand {
   async run(): Promise<{ mounts: MountStatus[]; layers?: LayerFiles[] }> {
     const { args: { directory }, flags: { files } } = await this.parse(Status);
     if (files && directory === undefined) throw new ThawfsError('BAD_ARGUMENT', 'status --files: no directory', { suggestion: 'Write: thawfs status DIR --files' });
-    const [{ mountStatus }, { realpathSync }] = await Promise.all([import('../src/mount/status.js'), import('node:fs')]);
+    const [{ mountStatus }, { localSize }, { realpathSync }] = await Promise.all([import('../src/mount/status.js'), import('../src/mount/local-size.js'), import('node:fs')]);
     const all = await mountStatus();
     const wanted = directory === undefined ? undefined : realpathSync(directory, 'latin1');
-    const mounts = all.filter(({ target }) => wanted === undefined || target === wanted);
+    const mounts = await Promise.all(all.filter(({ target }) => wanted === undefined || target === wanted).map(async (mount): Promise<MountStatus> => {
+      const localBytes = await localSize(mount);
+      return localBytes === undefined ? mount : { ...mount, localBytes };
+    }));
     if (directory !== undefined && mounts.length === 0) {
       throw new ThawfsError('NOT_MOUNTED', `${directory}: no thawfs image is mounted there`, { detail: { directory } });
     }
@@ -46,7 +51,7 @@ export default class Status extends BaseCommand {
 
 function text(mount: MountStatus): string {
   const number = (name: string): number => typeof mount[name] === 'number' ? mount[name] : 0;
-  const completion = mount['completion'] as { readonly state: string; readonly done: number; readonly total: number; readonly reason?: string } | undefined;
+  const completion = mount['completion'] as { readonly state: string; readonly reason?: string } | undefined;
   const populated = mount['populated'] as { readonly state: string; readonly files: number; readonly bytes: number } | undefined;
   const local = mount.state === 'local';
   const failures = Object.entries((mount['originFailures'] ?? {}) as Record<string, number>);
@@ -54,14 +59,23 @@ function text(mount: MountStatus): string {
   return fields([
     ['directory', mount.target], ['back-end', mount.backend],
     ['state', local ? 'complete; no server is needed' : mount.state],
-    ['chunks', completion === undefined ? undefined : `${completion.done} of ${completion.total} here (${completion.state}${completion.reason === undefined ? '' : `: ${completion.reason}`})`],
-    ['fetched', local ? undefined : `${formatSize(number('bytesFetched'))} in ${number('requests')} requests`],
+    ['here', here(mount)],
+    ['filling', completion === undefined ? undefined : `${completion.state}${completion.reason === undefined ? '' : `: ${completion.reason}`}`],
+    ['fetched', local ? undefined : `${formatSize(number('bytesFetched'))} in ${number('requests')} requests, ${formatSize(number('rate'))}/s now`],
     ['read', local ? undefined : `${number('diskHits')} chunks from disk, ${number('fetched')} from the origin`],
+    ['waiting', number('fuseRequestsWaiting') === 0 ? undefined : `${number('fuseRequestsWaiting')} reads`],
+    ['retries', number('retries') === 0 ? undefined : number('retries')],
     ['repaired', number('corruptLocal') + number('refetched') === 0 ? undefined : `${number('corruptLocal')} chunks damaged on disk, ${number('refetched')} on the way`],
     ['populated', populated === undefined ? undefined : `${populated.files} files, ${formatSize(populated.bytes)} (${populated.state})`],
     ['origin failed', failures.length === 0 ? undefined : failures.map(([code, count]) => `${code} ${count}`).join(', ') + (last === undefined ? '' : `; last ${utc(Math.floor(last.at / 1000))}: ${last.message}`)],
     ['servers replaced', number('replaced') === 0 ? undefined : number('replaced')],
   ]);
+}
+
+function here({ localBytes, rawSize, state }: MountStatus): string | undefined {
+  if (typeof localBytes !== 'number') return undefined;
+  if (state === 'local') return formatSize(localBytes);
+  return `${formatSize(localBytes)} of ${formatSize(Number(rawSize))} (${percent(localBytes, Number(rawSize))})`;
 }
 
 /** A chunk may hold many small files. */

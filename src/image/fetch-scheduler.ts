@@ -66,7 +66,7 @@ export class FetchScheduler implements ChunkStore<Landed> {
    * @param inner where chunks come from; asked for each run of neighbours by itself
    * @param now milliseconds of a steady clock; tests give their own
    */
-  constructor(private readonly inner: ChunkStore<Landed>, private readonly link: LinkMeter, private readonly chunkCount: number, private readonly now: () => number = () => performance.now()) {
+  constructor(private readonly inner: ChunkStore<Landed>, readonly link: LinkMeter, private readonly chunkCount: number, private readonly now: () => number = () => performance.now()) {
     this.begun = now();
   }
 

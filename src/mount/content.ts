@@ -91,6 +91,7 @@ async function openLazy(plan: ImagePlan, backend: Backend, counters: Float64Arra
     fetch: (chunks, signal) => failures.within(readTimeout, signal, (either) => image.fetch(chunks, either)),
     status: () => ({
       name: image.manifest.name, sequence: image.manifest.sequence, rootHash: image.manifest.verity.rootHash, rawSize: image.size, chunkSize: image.chunkSize, chunkCount: image.chunkCount, cacheStatistics: store.statistics, completion: completion.status,
+      rate: Math.round(image.scheduler.link.recent.bytesPerSecond),
       ...(recording === undefined ? {} : { recording: recording.status }), ...failures.status(image.statistics.refetched),
     }),
   };

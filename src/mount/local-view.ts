@@ -18,6 +18,14 @@ export class LocalView {
 
   get rootHash(): string { return this.image.manifest.verity.rootHash; }
 
+  /** @returns bytes of the raw image whose chunks are here, as far as index pages are here to tell */
+  localSize(): number {
+    const { chunkCount, chunkSize, size } = this.image;
+    let local = 0;
+    for (let chunk = 0; chunk < chunkCount; chunk++) if (this.image.isLocal(chunk)) local += Math.min(chunkSize, size - chunk * chunkSize);
+    return local;
+  }
+
   /** @returns the files as they are here now. Cost: reads all metadata that is here */
   files(): Iterable<LocalFile> {
     const { image } = this;

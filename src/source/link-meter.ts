@@ -1,5 +1,6 @@
 /** What a link can do, told by the requests that go over it: how long an answer takes, and how many bytes come in a time. */
 import { KiB, MiB } from '../units.js';
+import { RecentRate } from './recent-rate.js';
 
 /** Is told what requests experience. */
 export interface LinkObserver {
@@ -26,16 +27,21 @@ const MOST_CAPACITY = 16 * MiB;
 export class LinkMeter implements LinkObserver {
   private shortest: { readonly time: number; readonly milliseconds: number } | undefined;
   private readonly windows: number[] = [];
+  /** What it carries now; {@link rate} is what it can. */
+  readonly recent: RecentRate;
   private window: { readonly start: number; bytes: number } | undefined;
 
   /** @param now milliseconds of a steady clock; tests give their own */
-  constructor(private readonly now: () => number = () => performance.now()) {}
+  constructor(private readonly now: () => number = () => performance.now()) {
+    this.recent = new RecentRate(now);
+  }
 
   answered(milliseconds: number): void {
     if (milliseconds <= this.roundTrip || this.shortest === undefined) this.shortest = { time: this.now(), milliseconds };
   }
 
   arrived(bytes: number): void {
+    this.recent.add(bytes);
     const now = this.now();
     if (this.window === undefined) {
       this.window = { start: now, bytes: 0 }; // these bytes came before it

@@ -35,6 +35,11 @@ describe.each(['block', 'tree'])('%s back-end', (backend) => {
         const text = await cli.run(['status', directory, '--files']);
         // Reading ahead may still be under way; what status itself asks for would come in its process, from another port: nothing new for metadata.
         expect(server.seen.length - asked).toBeLessThan(5);
+        const { mounts: [mount] } = await cli.json<{ mounts: { localBytes: number; rawSize: number; rate: number }[] }>(['status', directory]);
+        expect(mount!.localBytes).toBeGreaterThanOrEqual(400_000);
+        expect(mount!.localBytes).toBeLessThan(mount!.rawSize);
+        expect(mount!.rate).toBeGreaterThanOrEqual(0);
+        expect(text.stdout).toMatch(/^here +\S+ .B of \S+ .B \([0-9.]+ %\)\nfilling +idle\nfetched +\S+ .?B in \d+ requests, \S+ .?B\/s now\n/m);
         const stateOf = (path: string): string | undefined => layer!.files.find((file) => file.path === path)?.state;
         expect([stateOf('/d3/f3'), stateOf('/d2/f2')]).toEqual(['whole', 'whole']);
         expect(layer!.files.length).toBe(60);

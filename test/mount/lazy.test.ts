@@ -107,6 +107,18 @@ describe.each(['block', 'tree'] as const)('%s back-end', (backend) => {
     await server.listen();
   }), 180_000);
 
+  oracleTest(needs, 'status tells how fast chunks come', () => withLazyFixture({}, async ({ mount }) => {
+    const mounted = await mount({}, { backend });
+    expect((await mounted.status())['rate']).toBeGreaterThanOrEqual(0);
+    let next = 3; // every fourth file is a large one
+    await until(async () => {
+      await run('cat', [`${mounted.directory}/d${next % 5}/f${next}`], { encoding: 'latin1' });
+      next += 4;
+      return Number((await mounted.status())['rate']) > 0;
+    }, 'what was just fetched shows');
+    await mounted.unmount();
+  }), 180_000);
+
   oracleTest(needs, 'a complete cache mounts and serves offline', () => withLazyFixture({}, async ({ tree, mount, server }) => {
     const first = await mount({ fill: true }, { backend });
     await until(async () => ((await first.status())['completion'] as { state: string }).state === 'complete', 'everything is here');
