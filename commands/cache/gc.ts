@@ -2,7 +2,7 @@ import { boolean } from '@oclif/core/flags';
 import { BaseCommand } from '../../src/cli/base-command.js';
 import { cacheFlags, openCache } from '../../src/cli/cache.js';
 import { sizeFlag } from '../../src/cli/flags.js';
-import { exactSize } from '../../src/cli/report.js';
+import { exactSize, fields } from '../../src/cli/report.js';
 
 export default class CacheGc extends BaseCommand {
   static override summary = 'Make the chunk cache smaller.';
@@ -15,13 +15,16 @@ Whatever is missed later is fetched again. Mounts are not disturbed.`;
     raw: boolean({ allowNo: true, default: true, summary: 'Remove raw images that are not mounted too.' }),
   };
 
-  async run(): Promise<{ used: number; removedRawImages: string[] }> {
+  async run(): Promise<{ used: number; freed: number; removedRawImages: string[] }> {
     const { flags } = await this.parse(CacheGc);
     const store = await openCache(flags);
     const { removeUnusedRawCopies } = await import('../../src/mount/raw-copies.js');
+    const before = store.used;
     const removedRawImages = flags.raw ? removeUnusedRawCopies(store.folder) : [];
     const used = store.evict(flags.to);
-    this.log(`${exactSize(used)} in use`);
-    return { used, removedRawImages };
+    const freed = Math.max(0, before - used);
+    this.log(fields([['freed', exactSize(freed)], ['raw images', removedRawImages.length === 0 ? undefined : `${removedRawImages.length} removed`], ['in use', exactSize(used)]]));
+    if (used > flags.to) this.remark('Pinned images and raw images that are mounted stay; thawfs cache ls shows them.');
+    return { used, freed, removedRawImages };
   }
 }

@@ -27,15 +27,15 @@ export async function startProgress({ silent, output = process.stderr, now = Dat
   const display = output.isTTY === true && process.env['TERM'] !== 'dumb' ? await bar(output) : lines(output);
   const every = output.isTTY === true ? BAR_EVERY_MS : LINE_EVERY_MS;
   let stage = '';
-  let [stageStart, shown] = [now(), now()];
+  let [stageStart, shown, first] = [now(), now(), 0];
   return {
     update: (name, done, total) => {
       const time = now();
-      if (name !== stage) [stage, stageStart] = [name, time];
+      if (name !== stage) [stage, stageStart, first] = [name, time, done];
       else if (done < total && time - shown < every) return;
       if (time - shown < every && !display.everyStage) return;
       shown = time;
-      display.show({ stage, done, total, ...pace(done, total, time - stageStart) });
+      display.show({ stage, done, total, ...pace(done, total, time - stageStart, first) });
     },
     stop: () => display.stop(),
   };
@@ -44,9 +44,9 @@ export async function startProgress({ silent, output = process.stderr, now = Dat
 interface State { readonly stage: string; readonly done: number; readonly total: number; readonly rate: string; readonly left: string }
 interface Display { readonly everyStage: boolean; show(state: State): void; stop(): void }
 
-/** @returns the mean throughput of the stage, and what is left at that pace, for people. */
-export function pace(done: number, total: number, elapsedMs: number): { rate: string; left: string } {
-  const perSecond = done / Math.max(elapsedMs, 1) * 1000;
+/** @param first what was done already when the stage began @returns the mean throughput of the stage, and what is left at that pace, for people. */
+export function pace(done: number, total: number, elapsedMs: number, first = 0): { rate: string; left: string } {
+  const perSecond = (done - first) / Math.max(elapsedMs, 1) * 1000;
   return { rate: `${formatSize(Math.round(perSecond))}/s`, left: perSecond > 0 && total > 0 ? formatSpan((total - done) / perSecond) : '?' };
 }
 

@@ -57,6 +57,8 @@ function completionOf(mount: MountStatus): CompletionStatus | undefined {
 }
 
 function report(mounts: readonly MountStatus[], onProgress: FillMountOptions['onProgress']): void {
+  // What is here is counted first; until then nobody knows how far it is.
+  if (mounts.some((mount) => completionOf(mount)?.state === 'idle')) return;
   let [done, total] = [0, 0];
   for (const mount of mounts) {
     const { done: here = 0, total: all = 0 } = completionOf(mount) ?? {};

@@ -20,6 +20,17 @@ describe('startProgress', () => {
     expect(text()).toBe('pack: 25 % (250 MB of 1.00 GB), 50.0 MB/s, 15 s left\npack: 50 % (500 MB of 1.00 GB), 50.0 MB/s, 10 s left\n');
   });
 
+  test('what was here already when it began is no throughput', async () => {
+    const { output, text } = collector(false);
+    let time = 0;
+    const progress = await startProgress({ silent: false, output, now: () => time });
+    progress.update('fetching', 800e6, 1000e6);
+    time = 5000;
+    progress.update('fetching', 850e6, 1000e6);
+    progress.stop();
+    expect(text()).toBe('fetching: 85 % (850 MB of 1.00 GB), 10.0 MB/s, 15 s left\n');
+  });
+
   test('what is over soon prints nothing', async () => {
     const { output, text } = collector(false);
     const progress = await startProgress({ silent: false, output, now: () => 0 });
@@ -41,6 +52,7 @@ describe('startProgress', () => {
 
 test('pace', () => {
   expect(pace(50e6, 100e6, 1000)).toEqual({ rate: '50.0 MB/s', left: '1 s' });
+  expect(pace(50e6, 100e6, 1000, 40e6)).toEqual({ rate: '10.0 MB/s', left: '5 s' });
   expect(pace(0, 100, 1000)).toEqual({ rate: '0 B/s', left: '?' });
   expect(pace(5, 0, 1000)).toEqual({ rate: '5 B/s', left: '?' });
 });
