@@ -58,7 +58,7 @@ export function readRanges({ paths, ranges }: PackJob, raw: Uint8Array, files: H
   for (let at = 0; at < ranges.length; at += NUMBERS_PER_RANGE) {
     const place = ranges[at]!;
     const size = ranges[at + 4]!;
-    const file: HostFile = { path: paths[ranges[at + 3]!]!, ...(size < 0 ? {} : { seen: { size, mtimeMs: ranges[at + 5]! } }) };
+    const file: HostFile = { kind: 'host-file', path: paths[ranges[at + 3]!]!, ...(size < 0 ? {} : { seen: { size, mtimeMs: ranges[at + 5]! } }) };
     files.read(file, ranges[at + 2]!, raw.subarray(place, place + ranges[at + 1]!));
   }
   files.settle();

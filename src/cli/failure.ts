@@ -2,6 +2,7 @@
 import { inspect } from 'node:util';
 import { fromErrno, ThawfsError, type ErrorCode, type ErrorDetail, type ErrorKind } from '../errors.js';
 import { exitCodeOf } from './exit-codes.js';
+import { nearest } from './nearest.js';
 import type { Paint } from './paint.js';
 
 export interface Cause { readonly name: string; readonly message: string; readonly code?: string }
@@ -23,6 +24,11 @@ export interface Failure {
 
 /** What oclif throws for wrong flags and arguments. */
 interface CommandLineError extends Error { readonly oclif: { readonly exit?: number } }
+/** What it throws for flags that a command does not have. */
+interface UnknownFlagsError extends CommandLineError {
+  readonly flags: readonly string[];
+  readonly parse: { readonly input: { readonly flags: Readonly<Record<string, { readonly allowNo?: boolean }>> } };
+}
 
 /**
  * @param commandId as oclif has it, `key:generate`
@@ -37,15 +43,23 @@ export function classify<T>(error: T, commandId?: string): T | ThawfsError {
   }
   if ('oclif' in error && (error as CommandLineError).oclif.exit === 2) {
     const command = ['thawfs', ...(commandId?.split(':') ?? []), '--help'].join(' ');
-    return new ThawfsError('BAD_ARGUMENT', flag === undefined ? message : `${flag}: ${message}`, { suggestion: `See ${command}` });
+    return new ThawfsError('BAD_ARGUMENT', flag === undefined ? message : `${flag}: ${message}`, { suggestion: `${flagMeant(error)}See ${command}` });
   }
   if ('syscall' in error && 'errno' in error) return fromErrno(error, `system call ${String(error.syscall)}`);
   return error;
 }
 
-/** oclif wraps what a flag's parser throws into words of its own, and joins the words of an unknown command with colons. */
+function flagMeant(error: Error): string {
+  if (!('flags' in error)) return '';
+  const { flags, parse } = error as UnknownFlagsError;
+  const known = Object.entries(parse.input.flags).flatMap(([name, { allowNo }]) => (allowNo === true ? [name, `no-${name}`] : [name]));
+  const meant = nearest(flags[0]!.replace(/^--?|=.*$/gs, ''), known);
+  return meant === undefined ? '' : `Did you mean --${meant}? `;
+}
+
+/** oclif wraps what a flag's parser throws into words of its own. */
 function withoutOclif(text: string): { readonly message: string; readonly flag?: string } {
-  const message = text.replace(/\n?See more help with --help$/, '').replace(/^command (\S+) not found$/i, (_, id: string) => `there is no command "${id.replaceAll(':', ' ')}"`);
+  const message = text.replace(/\n?See more help with --help$/, '');
   const parsing = /^Parsing (--\S+) \n\t([^]*)$/.exec(message);
   return parsing === null ? { message } : { message: parsing[2]!, flag: parsing[1]! };
 }

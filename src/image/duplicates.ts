@@ -32,23 +32,30 @@ export function findDuplicates(root: DirectoryNode, signal?: AbortSignal): Map<F
   return repeats;
 }
 
-function likelyGroups(root: DirectoryNode): FileNode[][] {
-  const groups = new Map<string, FileNode[]>();
-  const seen = new Set<FileNode>();
-  for (const { path, node } of walk(root)) {
-    if (node.kind !== 'file' || node.content.size === 0 || seen.has(node)) continue;
-    seen.add(node);
-    const { size } = node.content;
-    const key = size < LARGE ? `${size}/${baseName(path)}` : String(size);
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, [node]);
-    else group.push(node);
+/** By size first: of a file whose size no other has, nothing more is kept. @returns groups of at least two, each in path order */
+function* likelyGroups(root: DirectoryNode): Generator<Iterable<FileNode>> {
+  const nodes: FileNode[] = [];
+  const names: ByteString[] = [];
+  const bySize = new Map<number, number[]>();
+  for (const { name, node } of walk(root)) {
+    if (node.kind !== 'file' || node.content.size === 0) continue;
+    const place = nodes.push(node) - 1;
+    names.push(name);
+    const places = bySize.get(node.content.size);
+    if (places === undefined) bySize.set(node.content.size, [place]);
+    else places.push(place);
   }
-  return [...groups.values()].filter(({ length }) => length > 1);
-}
-
-function baseName(path: ByteString): ByteString {
-  return path.slice(path.lastIndexOf('/') + 1);
+  for (const [size, places] of bySize) {
+    if (places.length < 2) continue;
+    const byName = new Map<ByteString, Set<FileNode>>();
+    for (const place of places) {
+      const key = size < LARGE ? names[place]! : '';
+      const group = byName.get(key);
+      if (group === undefined) byName.set(key, new Set([nodes[place]!]));
+      else group.add(nodes[place]!);
+    }
+    for (const group of byName.values()) if (group.size > 1) yield group;
+  }
 }
 
 /** Over places and bytes of the data, so that equal digests mean equal holes too. */

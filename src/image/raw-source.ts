@@ -123,7 +123,7 @@ async function existingFileSystem(path: string, options: RawSourceOptions, base:
     const { size } = stat;
     const { Ext4Reader } = await import('../ext4/reader/reader.js'); // no other source needs it
     const { uuid } = new Ext4Reader(fileAccess(fd, size));
-    const file: HostFile = { path: fromText(resolve(path)), seen: { size, mtimeMs: stat.mtimeMs } };
+    const file: HostFile = { kind: 'host-file', path: fromText(resolve(path)), seen: { size, mtimeMs: stat.mtimeMs } };
     const pieces = [...dataRanges(fd, size)].map(({ start, end }) => ({ offset: start, length: end - start, source: file, sourceOffset: start }));
     return { image: { size, pieces }, fileSystemSize: roundUp(size, BLOCK_SIZE), uuid: Uint8Array.from(uuid), warnings: [], dispose: () => undefined };
   } finally {

@@ -5,8 +5,9 @@
 import type { ByteString } from '../bytes/byte-string.js';
 import type { RandomAccess } from '../bytes/random-access.js';
 
-/** A file of this machine that holds bytes. One object is shared by all pieces that come from the file. */
+/** A file of this machine that holds bytes. One object is shared by all pieces of a content that come from the file. */
 export interface HostFile {
+  readonly kind: 'host-file';
   readonly path: ByteString;
   /** Size and mtime when scanned; a reader that finds others fails with SOURCE_CHANGED. Absent for spool files of our own. */
   readonly seen?: { readonly size: number; readonly mtimeMs: number };
@@ -29,7 +30,7 @@ export interface Content {
 }
 
 export function isHostFile(source: Piece['source']): source is HostFile {
-  return 'path' in source;
+  return (source as { readonly kind?: unknown }).kind === 'host-file';
 }
 
 /** @returns a content of bytes that are in memory. */

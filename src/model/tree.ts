@@ -50,6 +50,8 @@ export function sortedNames(directory: DirectoryNode): ByteString[] {
 }
 
 export interface Visit {
+  /** Last part of the path. */
+  readonly name: ByteString;
   /** Path from the root without a leading slash; the root itself is the empty string. */
   readonly path: ByteString;
   readonly node: TreeNode;
@@ -57,7 +59,7 @@ export interface Visit {
 
 /** Walks depth first, parents before children, names in byte order. A hard-linked node is visited under each of its names. */
 export function* walk(node: TreeNode, path: ByteString = ''): Generator<Visit, undefined> {
-  const stack: Visit[] = [{ path, node }];
+  const stack: Visit[] = [{ name: path.slice(path.lastIndexOf('/') + 1), path, node }];
   for (let visit = stack.pop(); visit !== undefined; visit = stack.pop()) {
     yield visit;
     if (visit.node.kind !== 'directory') continue;
@@ -65,7 +67,7 @@ export function* walk(node: TreeNode, path: ByteString = ''): Generator<Visit, u
     const names = sortedNames(visit.node);
     for (let i = names.length - 1; i >= 0; i--) {
       const name = names[i]!;
-      stack.push({ path: prefix + name, node: visit.node.children.get(name)! });
+      stack.push({ name, path: prefix + name, node: visit.node.children.get(name)! });
     }
   }
 }

@@ -51,7 +51,7 @@ export async function readTar(input: string | Readable, options: ReadTarOptions 
     const start = Buffer.alloc(SNIFF_BYTES);
     const compression = sniffCompression(start.subarray(0, readSync(fd, start, 0, SNIFF_BYTES, 0)), input);
     if (compression === 'none') {
-      const file: HostFile = { path: fromText(resolve(input)), seen: { size: stats.size, mtimeMs: stats.mtimeMs } };
+      const file: HostFile = { kind: 'host-file', path: fromText(resolve(input)), seen: { size: stats.size, mtimeMs: stats.mtimeMs } };
       return await readPlain(new ArchiveReader(new FileFeed(fd, input, options.signal)), { file, keep: (_, archiveOffset) => archiveOffset }, options);
     }
     stream = decompress(createReadStream(input, { fd, start: 0, highWaterMark: MiB }), compression);

@@ -15,23 +15,45 @@ const PROBE_SIZE = 64;
 // NONBLOCK: should a pipe take the file's place between lstat and open, opening it must not wait for a writer.
 const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
+const empty: Content = { size: 0, pieces: [] };
+
+/** Most files of most trees are these: one holds 64 bytes, and makes its piece when that is asked for. */
+class WholeFile implements Content {
+  constructor(
+    readonly size: number,
+    private readonly directory: ByteString, private readonly name: ByteString,
+    private readonly mtimeSeconds: number, private readonly mtimeNanoseconds: number,
+  ) {}
+
+  get file(): HostFile {
+    return {
+      kind: 'host-file', path: `${this.directory}/${this.name}`,
+      seen: { size: this.size, mtimeMs: this.mtimeSeconds * 1000 + this.mtimeNanoseconds / 1e6 },
+    };
+  }
+
+  get pieces(): readonly Piece[] {
+    return [{ offset: 0, length: this.size, source: this.file, sourceOffset: 0 }];
+  }
+}
+
 /**
  * Looks into the file to find its holes: a few bytes of each window, the whole only when one is zero; nothing of files below a window.
  *
- * @param inode what lstat said of `path`
+ * @param inode what lstat said of the file
  * @throws SOURCE_CHANGED, NOT_PERMITTED, IO_FAILED naming the path
  */
-export function hostContent(path: ByteString, inode: Inode): Content {
+export function hostContent(directory: ByteString, name: ByteString, inode: Inode): Content {
   const { size } = inode;
-  if (size === 0) return { size, pieces: [] };
-  const source: HostFile = { path, seen: { size, mtimeMs: inode.mtimeSeconds * 1000 + inode.mtimeNanoseconds / 1e6 } };
-  const whole = [{ offset: 0, length: size, source, sourceOffset: 0 }];
-  if (size < HOLE_WINDOW) return { size, pieces: whole };
+  if (size === 0) return empty;
+  const whole = new WholeFile(size, directory, name, inode.mtimeSeconds, inode.mtimeNanoseconds);
+  if (size < HOLE_WINDOW) return whole;
+  const path = `${directory}/${name}`;
   let fd: number | undefined;
   try {
     fd = openSync(toBytes(path), flags);
     const hasHoles = inode.sectors * 512 < size;
-    return { size, pieces: hasHoles || hasZeroWindow(fd, path, size) ? scanFile(fd, source, size, hasHoles) : whole };
+    return hasHoles || hasZeroWindow(fd, path, size) ? { size, pieces: scanFile(fd, whole.file, size, hasHoles) } : whole;
   } catch (error) {
     throw unreadable(error, path);
   } finally {

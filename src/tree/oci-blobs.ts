@@ -5,7 +5,7 @@ import type { Stats } from 'node:fs';
 import { join } from 'node:path';
 import { fromText } from '../bytes/byte-string.js';
 import { ThawfsError, fromErrno } from '../errors.js';
-import type { Content } from '../model/content.js';
+import type { Content, HostFile } from '../model/content.js';
 import { MiB } from '../units.js';
 import { ContentFeed, contentBytes } from './content-feed.js';
 import { JsonRecord } from './oci-json.js';
@@ -26,7 +26,7 @@ export function fileContent(path: string, label: string): Content {
   }
   if (!stats.isFile()) throw new ThawfsError('BAD_FIELD', `${label} is not a regular file`, { detail: { path } });
   const { size, mtimeMs } = stats;
-  const source = { path: fromText(path), seen: { size, mtimeMs } };
+  const source: HostFile = { kind: 'host-file', path: fromText(path), seen: { size, mtimeMs } };
   return { size, pieces: size === 0 ? [] : [{ offset: 0, length: size, source, sourceOffset: 0 }] };
 }
 

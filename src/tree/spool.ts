@@ -71,12 +71,12 @@ export class Spool {
     }
     if (process.platform === 'linux') {
       unlinkSync(path);
-      this.#file = { path: `/proc/self/fd/${this.#fd}` };
+      this.#file = { kind: 'host-file', path: `/proc/self/fd/${this.#fd}` };
     } else {
       const unlink = (): void => rmSync(path, { force: true });
       process.once('exit', unlink);
       this.#unlink = () => { process.off('exit', unlink); unlink(); };
-      this.#file = { path: fromText(path) };
+      this.#file = { kind: 'host-file', path: fromText(path) };
     }
     return this.#fd;
   }

@@ -52,6 +52,11 @@ describe('wrong usage ends with status 2, with and without --json', () => {
   test.each([
     ['an unknown command', ['frobnicate'], 'there is no command "frobnicate"', 'See thawfs --help'],
     ['an unknown flag', ['doctor', '--frob'], 'Nonexistent flag: --frob', 'See thawfs doctor --help'],
+    ['a mistyped command', ['verfy', 'x.img'], 'there is no command "verfy"', 'Did you mean thawfs verify? See thawfs --help'],
+    ['a mistyped command of two words', ['key', 'genrate', '--type', 'rsa'], 'there is no command "key genrate"', 'Did you mean thawfs key generate? See thawfs --help'],
+    ['a mistyped topic', ['cahce', 'ls'], 'there is no command "cahce"', 'Did you mean thawfs cache ls? See thawfs --help'],
+    ['a mistyped flag', ['build', 'x', '-o', 'y', '--levle=3'], 'Nonexistent flag: --levle=3', 'Did you mean --level? See thawfs build --help'],
+    ['a mistyped --no- flag', ['build', 'x', '-o', 'y', '--no-chek'], 'Nonexistent flag: --no-chek', 'Did you mean --no-check? See thawfs build --help'],
     ['a missing argument', ['stat', 'x.img'], /Missing 1 required arg/, 'See thawfs stat --help'],
     ['a missing flag', ['build', 'x'], /Missing required flag output/, 'See thawfs build --help'],
     ['one argument too many', ['inspect', 'x', 'y'], 'Unexpected argument: y', 'See thawfs inspect --help'],

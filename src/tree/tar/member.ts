@@ -4,6 +4,7 @@ import type { ByteString } from '../../bytes/byte-string.js';
 import { ThawfsError } from '../../errors.js';
 import type { Attributes, Xattr } from '../../model/tree.js';
 import { isKeptXattr, sortXattrs } from '../kept-xattrs.js';
+import { permissionsUnderAcl } from './acl-permissions.js';
 import { parseAclText } from './acl-text.js';
 import type { NameLookup } from './acl-text.js';
 import type { Header } from './header.js';
@@ -44,11 +45,12 @@ export function attributesOf(path: ByteString, header: Header, pax: Pax, options
     if (value < 0 || value > 0xffffffff) throw new ThawfsError('BAD_FIELD', `${display(path)}: ${key} ${value} is not in 0..4294967295`, { detail: { field: key } });
     return value;
   };
+  const xattrs = xattrsOf(path, pax, options);
   const mtime = pax.get('mtime');
   const { seconds, nanoseconds } = mtime === undefined ? { seconds: header.mtime, nanoseconds: 0 } : paxTime('mtime', mtime);
   return {
-    permissions: header.mode & 0o7777, uid: id('uid'), gid: id('gid'),
-    mtimeSeconds: seconds, mtimeNanoseconds: nanoseconds, xattrs: xattrsOf(path, pax, options),
+    permissions: permissionsUnderAcl(header.mode & 0o7777, xattrs), uid: id('uid'), gid: id('gid'),
+    mtimeSeconds: seconds, mtimeNanoseconds: nanoseconds, xattrs,
   };
 }
 

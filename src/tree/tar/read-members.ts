@@ -45,6 +45,8 @@ export interface TarOptions {
 /** Extended headers and long names are held in memory whole. */
 const EXTENDED_MAX = READ_MAX;
 const SYMLINK_MAX = 4095;
+/** Of every symlink on Linux; archivers elsewhere write others, which no system call could set. */
+const SYMLINK_PERMISSIONS = 0o777;
 
 /**
  * @throws TRUNCATED, CHECKSUM_MISMATCH, BAD_FIELD, LIMIT_EXCEEDED, FEATURE_UNSUPPORTED, and what target and store throw
@@ -148,7 +150,7 @@ class MemberReader {
         if (to === '' || to.length > SYMLINK_MAX || to.includes('\0')) {
           throw new ThawfsError('BAD_FIELD', `${display(path)}: a symlink's target has 1 to ${SYMLINK_MAX} bytes and no NUL`, { detail: { path: display(path), length: to.length } });
         }
-        this.target.put(path, { kind: 'symlink', ...attributes, target: to });
+        this.target.put(path, { kind: 'symlink', ...attributes, permissions: SYMLINK_PERMISSIONS, target: to });
         return;
       }
       case '3': case '4': {

@@ -41,7 +41,7 @@ test('round trip', () => withTempDir(async (directory) => {
       if (kind === 'file') writeFileSync(path, bytes);
       const source = kind === 'memory' ? bytes
         : kind === 'access' ? { size: bytes.length, read: (at: number, count: number) => bytes.subarray(at, at + count) }
-          : { path: fromText(path), seen: { size: bytes.length, mtimeMs: statSync(path).mtimeMs } };
+          : { kind: 'host-file' as const, path: fromText(path), seen: { size: bytes.length, mtimeMs: statSync(path).mtimeMs } };
       return { offset, length, source, sourceOffset: 3 };
     });
     const image: Content = { size: (Math.ceil(end / 4096) + 1 + options.tailBlocks) * 4096, pieces: laid };

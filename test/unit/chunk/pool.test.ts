@@ -35,7 +35,7 @@ function hostFile(name: string, bytes: Uint8Array, offset: number): Piece {
   const path = join(folder, name);
   writeFileSync(path, bytes);
   const { size, mtimeMs } = statSync(path);
-  return { offset, length: size, source: { path: fromText(path), seen: { size, mtimeMs } }, sourceOffset: 0 };
+  return { offset, length: size, source: { kind: 'host-file', path: fromText(path), seen: { size, mtimeMs } }, sourceOffset: 0 };
 }
 
 /** Packs what the pieces hold. @returns the slot and the promise of the result */
@@ -116,7 +116,7 @@ describe('failing', () => {
 
   test('one failure ends all that waits', async () => {
     start({ jobs: 1 });
-    const bad = pack(4096, [{ offset: 0, length: 10, source: { path: fromText(join(folder, 'none')) }, sourceOffset: 0 }]);
+    const bad = pack(4096, [{ offset: 0, length: 10, source: { kind: 'host-file', path: fromText(join(folder, 'none')) }, sourceOffset: 0 }]);
     const waiting = pack(4096, []);
     await expect(bad.done).rejects.toMatchObject({ code: 'SOURCE_CHANGED' });
     await expect(waiting.done).rejects.toMatchObject({ code: 'SOURCE_CHANGED' });

@@ -119,6 +119,23 @@ describe('pax headers', () => {
     expect(nodes.get('minimal')!.xattrs).toEqual([]);
   });
 
+  test('ACLs: the mode is what the ACL makes of it: the mask stands for the group, as the kernel writes it', async () => {
+    const named = aclValue([[1, 6], [2, 1, 1000], [4, 0], [16, 7], [32, 4]]);
+    const minimal = aclValue([[1, 7], [4, 5], [32, 1]]);
+    const nodes = await nodesOf(archive(
+      pax({ 'SCHILY.acl.access': 'user::rw-,user:5:r-x,group::r--,mask::r-x,other::---' }), entry({ name: 'text', mode: 0o4744 }),
+      pax({ 'SCHILY.xattr.system.posix_acl_access': Buffer.from(named).toString('latin1') }), entry({ name: 'named', mode: 0o600 }),
+      pax({ 'SCHILY.xattr.system.posix_acl_access': Buffer.from(minimal).toString('latin1') }), entry({ name: 'minimal', mode: 0o600 }),
+      pax({ 'SCHILY.acl.default': 'u::rwx,g::r-x,o::---' }), entry({ name: 'd', type: '5', mode: 0o711 }),
+    ));
+    expect(['text', 'named', 'minimal', 'd'].map((name) => nodes.get(name)!.permissions.toString(8))).toEqual(['4650', '674', '751', '711']);
+  });
+
+  test('symlinks have the mode that all symlinks of Linux have', async () => {
+    const nodes = await nodesOf(archive(entry({ name: 'l', type: '2', linkName: 'x', mode: 0o644 })));
+    expect(nodes.get('l')!.permissions).toBe(0o777);
+  });
+
   test('ACLs: the attribute itself comes before the text, whose names another machine may not know', async () => {
     const value = aclValue([[1, 6], [2, 4, 1000], [4, 4], [16, 4], [32, 4]]);
     const records = pax({ 'SCHILY.acl.access': 'user::rw-,user:no-such-user-here:r--,group::r--,mask::r--,other::r--', 'SCHILY.xattr.system.posix_acl_access': Buffer.from(value).toString('latin1') });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { PieceList } from '../../../src/tree/pieces.js';
 
-const source = { path: '/file' };
+const source = { kind: 'host-file', path: '/file' } as const;
 const K = 1024;
 
 /** Ranges covered when only `runs` hold data; neighbours joined. */
