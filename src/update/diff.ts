@@ -4,7 +4,7 @@ import { parseHex } from '../bytes/hex.js';
 import type { Image } from '../image/image.js';
 import { openImage, type OpenOptions } from '../image/open.js';
 import type { Content } from '../model/content.js';
-import { walk, type DirectoryNode, type FileNode, type NodeKind } from '../model/tree.js';
+import { walk, type DirectoryNode, type FileNode, type NodeKind, type TreeNode } from '../model/tree.js';
 import { openTree } from '../tree/open-source.js';
 import { ChunkTable } from './chunk-table.js';
 import { compareTrees, type ChangedField, type ChangeKind, type Contents, type TreeChange } from './compare-trees.js';
@@ -26,7 +26,7 @@ export interface Change {
   readonly fields: readonly ChangedField[];
   /** Of a file, bytes. */
   readonly size?: number;
-  /** Bytes of frames that are fetched because of it; 0 where nothing is known. */
+  /** Bytes of frames that are fetched because of it; 0 where nothing is known. A file with several names counts once, under the first that is listed. */
   readonly download: number;
 }
 
@@ -168,16 +168,17 @@ function describe(before: Side, after: Side, changes: readonly TreeChange[], cos
   const counts: Record<ChangeKind, number> = { added: 0, removed: 0, changed: 0, moved: 0, metadata: 0 };
   for (const { change } of changes) counts[change]++;
   const images = [before.image, after.image].filter((image) => image !== undefined);
+  const payers = payersOf(after.root, changes, cost?.files ?? new Map<FileNode, number>());
   const sum = (pick: (image: Image) => number): number => images.reduce((total, image) => total + pick(image), 0);
   return {
     before: before.location, after: after.location, equal: changes.length === 0,
     changes: changes.map(({ change, path, node, from, fields }) => ({
       change, path: shown(path), kind: node.kind, ...(from === undefined ? {} : { from: shown(from) }), fields,
       ...(node.kind === 'file' ? { size: node.content.size } : {}),
-      download: node.kind === 'file' && change !== 'removed' ? cost?.files.get(node) ?? 0 : 0,
+      download: payers.get(path) ?? 0,
     })),
     counts,
-    directories: cost === undefined ? [] : directoryCosts(after.root, cost.files),
+    directories: directoryCosts(payers),
     ...(cost === undefined ? {} : { fetch: { total: cost.total, changed: cost.changed, relocated: cost.relocated, metadata: cost.metadata, computed: cost.computed, fileSize: after.image!.fileSize, ...(patch === undefined ? {} : { patch }) } }),
     cost: { requests: sum(({ statistics }) => statistics.requests), bytes: sum(({ statistics }) => statistics.bytesFetched) },
   };
@@ -187,14 +188,19 @@ function shown(path: ByteString): string {
   return `/${display(path)}`;
 }
 
-/** A file with several names counts under the first. */
-function directoryCosts(root: DirectoryNode, files: ReadonlyMap<FileNode, number>): { path: string; download: number }[] {
+/** @returns what files cost, each under one of its names, so that it adds up: the first that is listed, else the first */
+function payersOf(root: DirectoryNode, changes: readonly TreeChange[], files: ReadonlyMap<FileNode, number>): Map<ByteString, number> {
+  const names = new Map<TreeNode, ByteString>();
+  const note = (path: ByteString, node: TreeNode): void => { if (!names.has(node)) names.set(node, path); };
+  for (const { change, path, node } of changes) if (change !== 'removed') note(path, node);
+  for (const { path, node } of walk(root)) note(path, node);
+  return new Map([...files].map(([file, download]) => [names.get(file)!, download] as const).filter(([, download]) => download > 0));
+}
+
+/** Of every directory with something below it that costs. */
+function directoryCosts(payers: ReadonlyMap<ByteString, number>): { path: string; download: number }[] {
   const costs = new Map<ByteString, number>();
-  const counted = new Set<FileNode>();
-  for (const { path, node } of walk(root)) {
-    const download = node.kind === 'file' && !counted.has(node) ? files.get(node) ?? 0 : 0;
-    if (download === 0 || node.kind !== 'file') continue;
-    counted.add(node);
+  for (const [path, download] of payers) {
     for (let directory = path; directory !== '';) {
       directory = directory.slice(0, Math.max(0, directory.lastIndexOf('/')));
       costs.set(directory, (costs.get(directory) ?? 0) + download);

@@ -4,7 +4,7 @@ import { chmodSync, linkSync, mkdirSync, mkdtempSync, readFileSync, renameSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { buildImage } from '../../../src/image/build.js';
+import { buildImage, type BuildOptions } from '../../../src/image/build.js';
 import { diffTrees, type DiffReport } from '../../../src/update/diff.js';
 import { pullImage } from '../../../src/update/pull.js';
 import { noise } from '../../helpers/make-tree.js';
@@ -14,7 +14,7 @@ const trust = { keys: [], allowUnsigned: true, now: 0 };
 let folder: string;
 const at = (name: string): string => join(folder, name);
 const diff = (before: string, after: string): Promise<DiffReport> => diffTrees(at(before), at(after), { trust });
-const build = (tree: string, image: string, more: { salt?: Uint8Array; inlineData?: boolean; fsVerity?: boolean } = {}): Promise<unknown> => buildImage({ source: at(tree), output: at(image), chunkSize: 16384, ...more });
+const build = (tree: string, image: string, more: Partial<BuildOptions> = {}): Promise<unknown> => buildImage({ source: at(tree), output: at(image), chunkSize: 16384, ...more });
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'thawfs-diff-'));
@@ -98,6 +98,24 @@ describe('diff', () => {
     expect(fresh.download).toBeGreaterThan(70_000);
     expect(fresh.download).toBeLessThan(90_000);
     expect(changes.filter(({ change }) => change !== 'removed').reduce((sum, { download }) => sum + download, 0)).toBeLessThanOrEqual(changed + relocated);
+  });
+
+  test('files and directories add up, whatever names a file has', async () => {
+    mkdirSync(at('linked-tree/a/b'), { recursive: true });
+    mkdirSync(at('linked-tree/c'));
+    for (const name of ['a/1', 'a/b/2', 'c/3']) writeFileSync(at(`linked-tree/${name}`), noise(60_000, name.charCodeAt(0)));
+    linkSync(at('linked-tree/a/1'), at('linked-tree/c/as-1'));
+    await build('linked-tree', 'linked-old.img.zst');
+    for (const name of ['a/1', 'a/b/2']) writeFileSync(at(`linked-tree/${name}`), noise(60_000, 50 + name.length));
+    writeFileSync(at('linked-tree/c/new'), noise(60_000, 90));
+    linkSync(at('linked-tree/c/new'), at('linked-tree/a/b/as-new'));
+    await build('linked-tree', 'linked-new.img.zst', { base: { location: at('linked-old.img.zst'), trust } });
+    const { changes, directories, fetch } = await diff('linked-old.img.zst', 'linked-new.img.zst');
+    expect(fetch!.relocated).toBe(0);
+    const below = (directory: string): number => changes.reduce((sum, { path, download }) => sum + (path.startsWith(directory) ? download : 0), 0);
+    expect(below('/')).toBe(fetch!.changed);
+    expect(directories).toEqual(['/', '/a', '/a/b'].map((path) => ({ path, download: below(path) })));
+    expect(changes.filter(({ download }) => download > 0).map(({ path }) => path)).toEqual(['/a/1', '/a/b/2', '/a/b/as-new']);
   });
 
   test('of URLs only index, metadata and hash tree are fetched', async () => {
