@@ -3,7 +3,7 @@
  *
  *   demand  somebody waits: sent at once, neighbours that are missed in the same moment in one request
  *   soon    read-ahead and profile: sent in the order given, while there is room on the link
- *   fill    the rest: sent when nothing else is wanted; while a program starts one small request at a time
+ *   fill    the rest: sent when nothing else is wanted; while a program starts in small requests, that leave half of the link free
  *
  * The link has room while fewer bytes are under way than it holds (rate times round trip, as measured): then it is never idle, and
  * a demand finds next to no queue before it. A program that starts wants a small part, one chunk after another, and what it waits for is the
@@ -20,8 +20,9 @@ import { KiB, MiB } from '../units.js';
 /** Requests at a time for what nobody waits for; and in all, so that demands never queue for a connection behind them. */
 const BACKGROUND_REQUESTS = 8;
 export const MAX_REQUESTS = 16;
-/** Bytes under way, as a multiple of what the link holds, up to which something is sent that nobody waits for. */
+/** Bytes under way, as a multiple of what the link holds, up to which something is sent that nobody waits for; while a program starts up to which the fill is. */
 const SHARE = 2;
+const STARTING_SHARE = 0.5;
 /** Demanded chunks, as a share of the image, from which on readers no longer count as starting. */
 const START_SHARE = 0.1;
 /** Readers are at work until none has waited for this long, milliseconds; and for some time after the start whether they wait or not. */
@@ -59,15 +60,22 @@ export class FetchScheduler implements ChunkStore<Landed> {
   private fills = 0;
   private demands = 0;
   private demanded = 0;
-  private readonly begun: number;
   private lastDemand = -Infinity;
+  private readonly now: () => number;
+
+  private readonly begun: number;
 
   /**
    * @param inner where chunks come from; asked for each run of neighbours by itself
-   * @param now milliseconds of a steady clock; tests give their own
+   * @param options.unattended nobody reads: no program will start
+   * @param options.now milliseconds of a steady clock; tests give their own
    */
-  constructor(private readonly inner: ChunkStore<Landed>, readonly link: LinkMeter, private readonly chunkCount: number, private readonly now: () => number = () => performance.now()) {
-    this.begun = now();
+  constructor(
+    private readonly inner: ChunkStore<Landed>, readonly link: LinkMeter, private readonly chunkCount: number,
+    { unattended = false, now = () => performance.now() }: { readonly unattended?: boolean; readonly now?: () => number } = {},
+  ) {
+    this.now = now;
+    this.begun = unattended ? -Infinity : now();
   }
 
   /** Frame bytes of a background request that suits the link. */
@@ -174,12 +182,16 @@ export class FetchScheduler implements ChunkStore<Landed> {
       if (run.length === 0) break;
       this.send(run);
     }
-    if (this.laterStart < this.later.length || !this.hasRoom() || (this.isStarting && this.fills > 0)) return;
+    if (this.laterStart < this.later.length || !this.hasRoom() || !this.hasRoomToFill()) return;
     this.rooms.shift()?.resolve();
   }
 
   private hasRoom(): boolean {
     return this.bytesUnderWay < SHARE * this.link.capacity && this.requestsUnderWay < BACKGROUND_REQUESTS;
+  }
+
+  private hasRoomToFill(): boolean {
+    return !this.isStarting || this.fills === 0 || this.bytesUnderWay < STARTING_SHARE * this.link.capacity;
   }
 
   /** The first chunk that is wanted soon, and its neighbours that are wanted too. */

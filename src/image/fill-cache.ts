@@ -52,7 +52,7 @@ export async function fillCache(location: string, options: FillCacheOptions): Pr
   const locations = [location, ...mirrors];
   const { bytes, manifest } = await openTrustedHead(locations, { trust, cache, sourceOptions: { ...sourceOptions, ...(signal === undefined ? {} : { signal }) } });
   const store = new DiskStore(cache, cacheSize);
-  const image = await LazyImage.open({ head: bytes, locations, cache: store, memorySize: MiB, readTimeout, ...(sourceOptions === undefined ? {} : { sourceOptions }) });
+  const image = await LazyImage.open({ head: bytes, locations, cache: store, memorySize: MiB, readTimeout, unattended: true, ...(sourceOptions === undefined ? {} : { sourceOptions }) });
   const { chunkSize } = image;
   try {
     await fillImage(image, {

@@ -41,6 +41,8 @@ export interface LazyImageOptions {
   readonly readTimeout: number;
   /** Never ask an origin. */
   readonly offline?: boolean;
+  /** Nobody reads it, it is only fetched. */
+  readonly unattended?: boolean;
   /** All of it will be fetched in the end: reading ahead then costs nothing, and may bet more. */
   readonly filling?: boolean;
   readonly sourceOptions?: SourceOptions;
@@ -67,7 +69,7 @@ export class LazyImage implements RandomAccess {
   private readonly ahead: ReadAhead;
 
   private constructor(private readonly options: LazyImageOptions, files: readonly LocalSource[]) {
-    const { cache, offline, sourceOptions, locations, memorySize, filling = false } = options;
+    const { cache, offline, sourceOptions, locations, memorySize, filling = false, unattended = false } = options;
     const head = decodeHead(options.head);
     this.manifest = decodeManifest(head.manifest);
     const { raw, index: { chunkSize, chunkCount, rootDigest }, verity } = this.manifest;
@@ -102,7 +104,7 @@ export class LazyImage implements RandomAccess {
       chunkCount, chunkSize, rawSize: raw.size, framesOffset: head.headSize, indexOffset: head.indexOffset, maxFrameSize,
     }, head.rootPage), cache, this.statistics, (offset, length, judge) => origins.read(offset, length, judge));
     this.local = new LocalChunks(this.index, decoder, { cache, files }, this.statistics, this.manifest, maxFrameSize);
-    this.scheduler = new FetchScheduler(origins.chunks, link, chunkCount);
+    this.scheduler = new FetchScheduler(origins.chunks, link, chunkCount, { unattended });
     this.memory = new DecodedChunks(Math.floor(memorySize / chunkSize), () => new DecodedChunk(chunkSize, salt));
     this.ahead = new ReadAhead({
       chunkCount, generous: filling, isLocal: (chunk) => this.isLocal(chunk), prefetch: (chunks) => { if (cache !== undefined) this.hasten(chunks); },

@@ -18,7 +18,7 @@ const ASSUMED_RATE = 2000;
  * millisecond (a tenth in a minute): were it forgotten faster, the bytes that we ourselves have under way would pass for a longer link.
  */
 const FORGETTING = 0.1 / 60_000;
-/** The best of the last windows is the rate: in the others there was less to fetch. A window lasts two round trips, and no less than this. */
+/** The best of the last windows is the rate: in the others there was less to fetch. A window lasts a round trip, and no less than this. */
 const WINDOWS_KEPT = 6;
 const SHORTEST_WINDOW = 100;
 const LEAST_CAPACITY = 128 * KiB;
@@ -49,7 +49,7 @@ export class LinkMeter implements LinkObserver {
     }
     this.window.bytes += bytes;
     const length = now - this.window.start;
-    if (length < Math.max(SHORTEST_WINDOW, 2 * this.roundTrip)) return;
+    if (length < Math.max(SHORTEST_WINDOW, this.roundTrip)) return;
     this.windows.push(this.window.bytes / length);
     if (this.windows.length > WINDOWS_KEPT) this.windows.shift();
     this.window = { start: now, bytes: 0 };

@@ -39,9 +39,24 @@ function ask(scheduler: FetchScheduler, ...numbers: number[]): void {
   void Promise.allSettled(scheduler.get(refs(...numbers)));
 }
 
-function make(chunkCount = 1000, now = (): number => 0): { store: Held; scheduler: FetchScheduler } {
+interface Options { readonly now?: () => number; readonly link?: LinkMeter; readonly unattended?: boolean }
+
+function make(chunkCount = 1000, { now = () => 0, link = new LinkMeter(() => 0), unattended = false }: Options = {}): { store: Held; scheduler: FetchScheduler } {
   const store = new Held();
-  return { store, scheduler: new FetchScheduler(store, new LinkMeter(() => 0), chunkCount, now) };
+  return { store, scheduler: new FetchScheduler(store, link, chunkCount, { now, unattended }) };
+}
+
+/** @returns how many requests of `size` chunks each a fill gets away before any is answered */
+async function fillsAtOnce(scheduler: FetchScheduler, size: number): Promise<number> {
+  const tooLate = new AbortController();
+  let sent = 0;
+  for (; sent < 100; sent++) {
+    const room = scheduler.room(tooLate.signal).then(() => true, () => false);
+    if (!await Promise.race([room, turn(false)])) break;
+    void Promise.allSettled(scheduler.fill(Array.from({ length: size }, (_, i) => ref(sent * size + i))));
+  }
+  tooLate.abort(new Error('too late'));
+  return sent;
 }
 
 describe('FetchScheduler', () => {
@@ -88,22 +103,22 @@ describe('FetchScheduler', () => {
 
   test('while a program starts the fill has one request at a time; more when somebody reads much of the image, or nobody reads', async () => {
     let time = 0;
-    const { store, scheduler } = make(1000, () => time);
+    const { store, scheduler } = make(1000, { now: () => time });
     let open = 0;
     const room = async (): Promise<void> => {
       void scheduler.room().then(() => { open++; });
       await turn();
     };
-    const fill = (number: number): void => { void Promise.allSettled(scheduler.fill(refs(number))); };
+    const fill = (...numbers: number[]): void => { void Promise.allSettled(scheduler.fill(refs(...numbers))); };
     const one = scheduler.stepSize;
     await room();
-    fill(900);
+    fill(900, 901, 902);
     await room();
     expect(open).toBe(1); // just mounted
-    await store.answer(900);
+    await store.answer(900, 901, 902);
     expect(open).toBe(2);
     time = 10_000;
-    fill(901);
+    fill(903, 904, 905);
     await room();
     expect(open).toBe(3); // nobody reads
     expect(scheduler.stepSize).toBeGreaterThan(one);
@@ -114,7 +129,19 @@ describe('FetchScheduler', () => {
     await turn();
     await store.answer(3, ...Array.from({ length: 110 }, (_, i) => 500 + 2 * i));
     expect(open).toBe(4);
-    await store.answer(901);
+    await store.answer(903, 904, 905);
+  });
+
+  test('on a long link the fill takes up to half of what it holds while a program starts, and all of it where nobody reads', async () => {
+    let time = 0;
+    const link = new LinkMeter(() => time);
+    link.answered(200);
+    for (; time < 3000; time += 5) link.arrived(62_500);
+    const size = 4; // 120,000 bytes of 2.5 MB
+    expect(await fillsAtOnce(make(1000, { link }).scheduler, size)).toBe(8); // as many requests as the background may have
+    expect(await fillsAtOnce(make(1000, { link }).scheduler, 4 * size)).toBe(3);
+    expect(await fillsAtOnce(make(1000, { link, unattended: true }).scheduler, 4 * size)).toBe(8);
+    expect(await fillsAtOnce(make(1000).scheduler, size)).toBe(1);
   });
 
   test('aborting ends the waiting, not the fetch', async () => {
