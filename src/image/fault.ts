@@ -47,8 +47,8 @@ export interface Faults {
   readonly chunkSize: number;
   /** A chunk that is here, or undefined. */
   readonly find: (chunk: number) => Uint8Array | undefined;
-  /** Fetches chunks, ascending: a promise for each. */
-  readonly fetch: (chunks: readonly number[]) => Promise<Promise<Uint8Array>[]>;
+  /** Fetches chunks, ascending: a promise for each; undefined when it is gone again already. */
+  readonly fetch: (chunks: readonly number[]) => Promise<Promise<Uint8Array | undefined>[]>;
 }
 
 /**

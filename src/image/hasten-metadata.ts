@@ -1,5 +1,4 @@
 /** What every start needs of an image: its inodes and directories, in a few large requests instead of one after another. */
-import { ChunkMissing } from '../bytes/random-access.js';
 import { Ext4Reader } from '../ext4/reader/reader.js';
 import { MiB } from '../units.js';
 import type { LazyImage } from './lazy-image.js';
@@ -17,16 +16,10 @@ const MOST = 64 * MiB;
  * @throws what LazyImage.fetch throws; STRUCTURE_INVALID and the like when there is no ext4 in it
  */
 export async function hastenMetadata(image: LazyImage): Promise<void> {
-  for (;;) {
-    try {
-      const { volume } = new Ext4Reader(image);
-      const end = Math.max(...usedTables(volume).map(({ start, count }) => volume.inodeOffset(start) + count * volume.inodeSize));
-      const size = Math.min(image.size, MOST, end * (1 + BEHIND_TABLES));
-      image.hasten(Array.from({ length: Math.ceil(size / image.chunkSize) }, (_, chunk) => chunk));
-      return;
-    } catch (error) {
-      if (!(error instanceof ChunkMissing)) throw error;
-      await image.fetch(error.chunks);
-    }
-  }
+  const end = await image.run((view) => {
+    const { volume } = new Ext4Reader(view);
+    return Math.max(...usedTables(volume).map(({ start, count }) => volume.inodeOffset(start) + count * volume.inodeSize));
+  });
+  const size = Math.min(image.size, MOST, end * (1 + BEHIND_TABLES));
+  image.hasten(Array.from({ length: Math.ceil(size / image.chunkSize) }, (_, chunk) => chunk));
 }

@@ -19,7 +19,7 @@ import { LinkMeter } from '../source/link-meter.js';
 import type { SourceOptions } from '../source/open-source.js';
 import type { DiskStore } from '../store/disk-store.js';
 import { DecodedChunks } from './decoded-chunks.js';
-import { requireInRaw } from './fault.js';
+import { requireInRaw, runWithFaults } from './fault.js';
 import { FetchScheduler, type Landed } from './fetch-scheduler.js';
 import { FrameKeeper } from './frame-keeper.js';
 import { LazyIndex } from './lazy-index.js';
@@ -207,6 +207,17 @@ export class LazyImage implements RandomAccess {
       target.begin(verified.length).set(verified);
       target.accept();
       return true;
+    });
+  }
+
+  /** As {@link runWithFaults}. @throws as {@link fetch} too */
+  run<T>(reader: (image: RandomAccess) => T): Promise<T> {
+    return runWithFaults(reader, {
+      size: this.size, chunkSize: this.chunkSize, find: (chunk) => this.find(chunk),
+      fetch: async (chunks) => {
+        await this.fetch(chunks);
+        return chunks.map((chunk) => Promise.resolve(this.find(chunk)));
+      },
     });
   }
 

@@ -27,7 +27,9 @@ export interface Content {
   touch(chunk: number): void;
   /** A reader of the session thread wanted these bytes of the raw image, and no one before it. */
   record(offset: number, length: number): void;
-  /** This process serves from now on: goes on with what its predecessor recorded, fetches what the profile names. */
+  /** Sends for what every start reads, and for what the profile names. */
+  prefetch(): void;
+  /** This process serves from now on: goes on with what its predecessor recorded. */
   begin(): void;
   /** The mount has ended: writes what is not written yet. */
   finish(): void;
@@ -83,10 +85,8 @@ async function openLazy(plan: ImagePlan, backend: Backend, counters: Float64Arra
   };
   return {
     bytes: record === undefined ? image : noted(image, note), completion, touch: (chunk) => { image.touch(chunk); }, record: note,
-    begin: () => {
-      recording?.resume();
-      prefetch(image, plan).catch((error: unknown) => { console.error('prefetching:', error); }); // then it is fetched when it is read
-    },
+    prefetch: () => { prefetch(image, plan).catch((error: unknown) => { console.error('prefetching:', error); }); }, // then it is fetched when it is read
+    begin: () => { recording?.resume(); },
     finish: () => { recording?.save(); },
     fetch: (chunks, signal) => failures.within(readTimeout, signal, (either) => image.fetch(chunks, either)),
     status: () => ({
@@ -113,11 +113,13 @@ function noted(bytes: ImageBytes, note: (offset: number, length: number) => void
 }
 
 async function prefetch(image: LazyImage, plan: ImagePlan): Promise<void> {
-  const embedded = image.manifest.profile?.chunks;
+  image.hasten([0]); // the superblock: nothing can be read without it
   if (plan.prefetch === false) return;
-  if (plan.profile !== undefined) await prefetchProfile(image, readProfile(plan.profile));
-  else if (embedded !== undefined) image.hasten(decodeChunkList(embedded, image.chunkCount, 'manifest.profile.chunks'));
+  const embedded = plan.profile === undefined ? image.manifest.profile?.chunks : undefined;
+  if (embedded !== undefined) image.hasten(decodeChunkList(embedded, image.chunkCount, 'manifest.profile.chunks'));
   if (plan.fill && !plan.offline) await hastenMetadata(image);
+  // After the metadata, in which its paths have to be looked up.
+  if (plan.profile !== undefined) await prefetchProfile(image, readProfile(plan.profile));
 }
 
 /** A plain ext4 file. @throws PATH_MISSING, NOT_PERMITTED */
@@ -143,6 +145,6 @@ export function openRaw(path: string): OpenedBytes {
     },
   };
   const nothing = (): void => undefined;
-  return { bytes, fetch: () => Promise.resolve(), touch: nothing, record: nothing, begin: nothing, finish: nothing, status: () => ({ rawSize: size }) };
+  return { bytes, fetch: () => Promise.resolve(), touch: nothing, record: nothing, prefetch: nothing, begin: nothing, finish: nothing, status: () => ({ rawSize: size }) };
 }
 

@@ -19,7 +19,7 @@ function say(message: FromServer): void {
 
 async function prepare({ plan, standby }: Extract<ToServer, { type: 'prepare' }>): Promise<void> {
   try {
-    const loaded = await Server.load(plan, { complete: (path) => { say({ type: 'complete', path }); }, arrived: () => { say({ type: 'arrived' }); } });
+    const loaded = await Server.load(plan, { complete: (path) => { say({ type: 'complete', path }); }, arrived: () => { say({ type: 'arrived' }); } }, !standby);
     server = loaded;
     if (!standby) serve(loaded, false);
     say({ type: 'ready' });

@@ -39,10 +39,15 @@ export class Server {
     private readonly gate: SessionGate, private readonly counters: readonly Float64Array[], private readonly faults: readonly Fault[], readonly ended: Promise<void>,
   ) {}
 
-  /** Loads everything and starts the session thread, which waits for {@link serve}. */
-  static async load(plan: MountPlan, listener: ServerListener): Promise<Server> {
+  /**
+   * Loads everything and starts the session thread, which waits for {@link serve}.
+   *
+   * @param first of its mount: it will serve, so what a start reads is sent for while the rest of the mount is made
+   */
+  static async load(plan: MountPlan, listener: ServerListener, first: boolean): Promise<Server> {
     const counters = [0, 1].map(() => new Float64Array(new SharedArrayBuffer(8 * STATISTICS_SIZE)));
     const content = await openContent(plan, counters[0]!);
+    if (first) content.prefetch();
     const faults: Fault[] = [];
     const deferred = new DeferredRequests({
       fd: FUSE_DESCRIPTOR, fileSystem: content.fileSystem, validSeconds: VALID_SECONDS, errnoOf, isDying,
@@ -73,6 +78,7 @@ export class Server {
   /** @param successor whether another server served before: then what it left unanswered is asked for again */
   serve(successor: boolean): void {
     if (successor) requestResend(FUSE_DESCRIPTOR);
+    if (successor) this.content.prefetch();
     this.content.begin();
     this.gate.open();
     if (this.plan.populate === true) this.reportArrivals();
