@@ -44,7 +44,7 @@ export async function mountLayer(location: string, placeOf: (layer: LayerName) =
   // What the kernel reads without a server nobody sees.
   const handover = (options.handover ?? true) && record === undefined;
   const backend = options.backend === undefined || options.backend === 'auto' ? bestBackend() : options.backend;
-  const cache = options.cache ?? defaultCacheFolder();
+  const cache = resolve(options.cache ?? defaultCacheFolder()); // Servers work elsewhere than this process.
   const locations = [location, ...mirrors].map(absolute);
   const { bytes, manifest } = await openTrustedHead(locations, {
     trust: options.trust, cache, offline, sourceOptions: { ...options.sourceOptions, ...(signal === undefined ? {} : { signal }) },
