@@ -10,12 +10,12 @@ import { hasCode, ThawfsError } from '../errors.js';
 import type { Manifest } from '../format/manifest.js';
 import type { RangeSource } from '../source/range-source.js';
 import type { DiskStore } from '../store/disk-store.js';
-import type { LazyIndex } from './lazy-index.js';
 import type { LazyStatistics } from './lazy-statistics.js';
 import { LeafDigests } from './leaf-digests.js';
+import type { LocalIndex } from './local-index.js';
 
 /** A source whose bytes are on this machine. */
-export type LocalSource = Required<Pick<RangeSource, 'readSync'>>;
+export type LocalSource = Required<Pick<RangeSource, 'readSync' | 'close'>>;
 
 export interface LocalPlaces {
   readonly cache: DiskStore | undefined;
@@ -32,7 +32,7 @@ export class LocalChunks {
 
   /** @param frameMaxSize bytes that a frame has at most */
   constructor(
-    private readonly index: LazyIndex, private readonly decoder: ChunkDecoder, private readonly places: LocalPlaces,
+    private readonly index: LocalIndex, private readonly decoder: ChunkDecoder, private readonly places: LocalPlaces,
     private readonly statistics: LazyStatistics, manifest: Manifest, frameMaxSize: number,
   ) {
     this.frame = new Uint8Array(frameMaxSize);

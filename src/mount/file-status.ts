@@ -1,10 +1,9 @@
 /** Status of a mount file by file: what is here, and which files the last faults were about. Looks at the cache itself; servers are only asked what they are. */
-import { fromErrno } from '../errors.js';
-import { localFiles, type LocalFile, type LocalImage } from '../image/local-files.js';
-import { openRaw } from './content.js';
+import { localFiles, type LocalFile } from '../image/local-files.js';
 import { LocalView, type ServedImage } from './local-view.js';
 import { rawCopyUnder } from './mount-table.js';
 import { findOwnMount } from './own-mount.js';
+import { openRaw } from './raw-file.js';
 import { ask, defaultRuntimeFolder } from './runtime-folder.js';
 import type { LiveMount } from './status.js';
 
@@ -36,23 +35,25 @@ export interface LayerFiles {
 export async function fileStatus(directory: string, runtimeFolder = defaultRuntimeFolder()): Promise<LayerFiles[]> {
   const { entry, live } = await findOwnMount(directory, runtimeFolder);
   const raw = rawCopyUnder(entry);
-  if (raw !== undefined) return [{ rootHash: raw.slice(-64), files: [...localFiles({ ...openRawImage(raw), chunkSize: 65_536, isLocal: () => true })], faults: [] }];
+  if (raw !== undefined) return [{ rootHash: raw.slice(-64), files: rawFiles(raw), faults: [] }];
   return Promise.all(live.map(servedFiles));
 }
 
 async function servedFiles(mount: LiveMount): Promise<LayerFiles> {
   const view = await LocalView.open(await ask(mount.socket, { command: 'image' }) as ServedImage);
   const files = [...view.files()];
+  await view.close();
   const faults = ((mount['faults'] ?? []) as readonly Fault[]).map((fault) => ({
     ...fault, files: files.filter(({ chunks }) => chunks?.some((chunk) => fault.chunks.includes(chunk))).map(({ path }) => path),
   }));
   return { rootHash: view.rootHash, files, faults };
 }
 
-function openRawImage(path: string): Pick<LocalImage, 'bytes'> {
+function rawFiles(path: string): LocalFile[] {
+  const bytes = openRaw(path);
   try {
-    return { bytes: openRaw(path).bytes };
-  } catch (error) {
-    throw fromErrno(error, path);
+    return [...localFiles({ bytes, chunkSize: 65_536, isLocal: () => true })];
+  } finally {
+    bytes.close();
   }
 }

@@ -1,6 +1,6 @@
 /** What of a served image is on this machine: looks into the cache by itself, and fetches nothing. */
-import { LazyImage } from '../image/lazy-image.js';
 import { localFiles, type LocalFile } from '../image/local-files.js';
+import { LocalImage } from '../image/local-image.js';
 import { DiskStore } from '../store/disk-store.js';
 import { MiB } from '../units.js';
 
@@ -10,10 +10,14 @@ export interface ServedImage { readonly head: string; readonly locations: readon
 const MEMORY_SIZE = 8 * MiB;
 
 export class LocalView {
-  private constructor(private readonly image: LazyImage) {}
+  private constructor(private readonly image: LocalImage) {}
 
   static async open({ head, locations, cache }: ServedImage): Promise<LocalView> {
-    return new LocalView(await LazyImage.open({ head: Buffer.from(head, 'base64'), locations, cache: new DiskStore(cache), memorySize: MEMORY_SIZE, readTimeout: 0, offline: true }));
+    return new LocalView(await LocalImage.openLocal({ head: Buffer.from(head, 'base64'), locations, cache: new DiskStore(cache), memorySize: MEMORY_SIZE }));
+  }
+
+  async close(): Promise<void> {
+    await this.image.close();
   }
 
   get rootHash(): string { return this.image.manifest.verity.rootHash; }

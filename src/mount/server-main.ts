@@ -19,12 +19,16 @@ function say(message: FromServer): void {
 
 async function prepare({ plan, standby }: Extract<ToServer, { type: 'prepare' }>): Promise<void> {
   try {
-    const loaded = await Server.load(plan, { complete: (path) => { say({ type: 'complete', path }); }, arrived: () => { say({ type: 'arrived' }); } }, !standby);
-    server = loaded;
-    if (!standby) serve(loaded, false);
+    const started = new Server(plan, { complete: (path) => { say({ type: 'complete', path }); }, arrived: () => { say({ type: 'arrived' }); } }, !standby);
+    server = started;
+    await started.ready;
+    // Nobody waits for a standby's other half yet. Of the first server, the command that mounts wants to hear whether it can work.
+    if (!standby) await started.fetching;
+    if (!standby) serve(started, false);
     say({ type: 'ready' });
-    await loaded.ended;
-    loaded.finish();
+    const fetching = await started.fetching;
+    await started.ended;
+    fetching.finish();
     // Only an unmounted or aborted file system ends a session.
     process.send?.({ type: 'unmounted' } satisfies FromServer, () => { end(); });
   } catch (error) {

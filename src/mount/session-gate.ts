@@ -1,4 +1,5 @@
 /** What the two threads of a server share: the descriptor, a gate that a standby waits at, and counters that show a stuck thread. */
+import type { ErrorRecord } from './messages.js';
 import type { MountPlan } from './plan.js';
 
 /** The supervisor passes the FUSE device as this descriptor. */
@@ -7,20 +8,23 @@ export const FUSE_DESCRIPTOR = 3;
 export const VALID_SECONDS = 1e9;
 
 const OPEN = 0, BUSY = 1, HANDLED = 2, LOCAL = 3;
+/** Values of OPEN; 0 is closed. */
+const FOR_THE_FIRST = 1, FOR_A_SUCCESSOR = 2;
 
 /** A view of shared memory; both threads make one of the same words. */
 export class SessionGate {
   constructor(readonly words: Int32Array = new Int32Array(new SharedArrayBuffer(16))) {}
 
-  /** Lets the session thread begin. */
-  open(): void {
-    Atomics.store(this.words, OPEN, 1);
+  /** Lets the session thread begin. @param successor whether another server served before */
+  open(successor: boolean): void {
+    Atomics.store(this.words, OPEN, successor ? FOR_A_SUCCESSOR : FOR_THE_FIRST);
     Atomics.notify(this.words, OPEN);
   }
 
-  /** Blocks the session thread until then. */
-  wait(): void {
+  /** Blocks the session thread until then. @returns whether another server served before */
+  wait(): boolean {
     Atomics.wait(this.words, OPEN, 0);
+    return Atomics.load(this.words, OPEN) === FOR_A_SUCCESSOR;
   }
 
   mark(busy: boolean): void {
@@ -48,6 +52,12 @@ export interface ThreadInput {
 
 export type ThreadMessage =
   | { readonly type: 'loaded' }
+  /** It could not open the image, and ends. */
+  | { readonly type: 'failed'; readonly error: ErrorRecord }
+  | ThreadReport;
+
+/** What comes up while it serves, for the half that fetches. */
+export type ThreadReport =
   | { readonly type: 'deferred'; readonly request: Uint8Array; readonly missing: readonly number[] }
   /** A chunk was taken from the disk. */
   | { readonly type: 'touched'; readonly chunk: number }

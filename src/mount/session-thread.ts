@@ -1,23 +1,26 @@
 /** Entry point of the thread that answers FUSE requests. It is started early and waits, so that a standby takes over within milliseconds. */
 import { writeSync } from 'node:fs';
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads';
+import { requestResend } from '../fuse/device.js';
 import { serve } from '../fuse/session.js';
 import { describe } from '../fuse/trace.js';
 import { BlockLog } from '../image/profile/block-log.js';
-import { openContent } from './content.js';
 import { errnoOf } from './errno.js';
+import { openLocalContent } from './local-content.js';
+import { recordOf } from './messages.js';
 import { FUSE_DESCRIPTOR, SessionGate, VALID_SECONDS, type ThreadInput, type ThreadMessage } from './session-gate.js';
 
 async function run({ plan, words, counters }: ThreadInput, port: MessagePort): Promise<void> {
   const post = (message: ThreadMessage): void => { port.postMessage(message); };
   const gate = new SessionGate(words);
   const log = new BlockLog();
-  const content = await openContent(plan, counters, {
+  const content = await openLocalContent(plan, counters, {
     onTouch: (chunk) => { if (!gate.isLocal) post({ type: 'touched', chunk }); },
     onRead: (offset, length) => { for (const range of log.add(offset, length)) post({ type: 'read', ...range }); },
-  });
+  }).catch((error: unknown) => { post({ type: 'failed', error: recordOf(error) }); });
+  if (content === undefined) return;
   post({ type: 'loaded' });
-  gate.wait();
+  if (gate.wait()) requestResend(FUSE_DESCRIPTOR);
   serve({
     fd: FUSE_DESCRIPTOR, fileSystem: content.fileSystem, validSeconds: VALID_SECONDS, errnoOf,
     defer: (request, missing) => { post({ type: 'deferred', request, missing: missing.chunks }); },
@@ -26,6 +29,7 @@ async function run({ plan, words, counters }: ThreadInput, port: MessagePort): P
     // A thread that never yields never flushes process.stderr.
     ...(plan.trace ? { trace: (request, outcome) => { writeSync(2, `${describe(request, outcome)}\n`); } } : {}),
   });
+  await content.close();
 }
 
 await run(workerData as ThreadInput, parentPort!);

@@ -1,8 +1,9 @@
 /**
- * What readers notice of kill -9 of the server: node dist/test/bench/mount-kills.js [KILLS] [block|tree]
+ * What readers notice of kill -9 of the server: node dist/test/bench/mount-kills.js [KILLS] [block|tree] [PAUSE]
  *
- * Two processes read files of a mount at random and compare every byte while its server is killed KILLS times (default 200) at random moments; once with
- * everything local (what is left is the time to replace the server), once while it is being fetched. The peer is `node -e 0`: the start of one process.
+ * Two processes read files of a mount at random and compare every byte while its server is killed KILLS times (default 200) at random moments, at most
+ * PAUSE milliseconds (default 2000) after it began to serve; once with everything local (what is left is the time to replace the server), once while it is
+ * being fetched. The peer is `node -e 0`: the start of one process.
  * Needs root and /dev/fuse.
  */
 import { spawnSync } from 'node:child_process';
@@ -13,8 +14,8 @@ import { withLazyFixture } from '../helpers/lazy-mount.js';
 import { noise } from '../helpers/make-tree.js';
 import { machine, median } from './measure.js';
 
-const [kills = '200', backend = 'block'] = process.argv.slice(2);
-if (backend !== 'block' && backend !== 'tree') throw new Error('usage: mount-kills.js [KILLS] [block|tree]');
+const [kills = '200', backend = 'block', pause = '2000'] = process.argv.slice(2);
+if (backend !== 'block' && backend !== 'tree') throw new Error('usage: mount-kills.js [KILLS] [block|tree] [PAUSE]');
 
 function nodeStart(): number {
   const start = performance.now();
@@ -34,7 +35,7 @@ function print(title: string, { stalls, errors, wrong, reads, replaced }: KillRe
   for (const line of [...errors, ...wrong]) process.stdout.write(`  ${line}\n`);
 }
 
-process.stdout.write(`${machine()}; ${backend} back-end\n`);
+process.stdout.write(`${machine()}; ${backend} back-end, killed 0 to ${pause} ms after the last time\n`);
 let asked: (range: string | undefined) => void = () => undefined;
 await withLazyFixture({
   makeTree: (tree) => {
@@ -51,9 +52,9 @@ await withLazyFixture({
   let again = 0;
   asked = (range) => { again += askedAgain(range, chunks, cache).length; };
   // Few kills suffice until everything is here.
-  print('while it is fetched', await killUnderLoad(fetching, tree, Math.min(10, Number(kills))), `${again} chunks`);
+  print('while it is fetched', await killUnderLoad(fetching, tree, { kills: Math.min(10, Number(kills)), longestPause: Number(pause) }), `${again} chunks`);
   await fetching.fill();
   const { bytesSent } = server;
-  print('all of it local', await killUnderLoad(fetching, tree, Number(kills), 2), `${server.bytesSent - bytesSent} bytes`);
+  print('all of it local', await killUnderLoad(fetching, tree, { kills: Number(kills), longestPause: Number(pause), seed: 2 }), `${server.bytesSent - bytesSent} bytes`);
   await fetching.unmount();
 });

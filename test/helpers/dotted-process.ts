@@ -13,9 +13,10 @@ export async function startDotted<Report>(program: string, args: readonly string
   const child = spawn(process.execPath, [program, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
   let [steps, report, closed] = [0, '', false];
   child.stdout.on('data', (data: Buffer) => {
-    const dots = /^\.*/.exec(data.toString('latin1'))![0].length;
+    // Dots end where the report begins: a chunk of that may begin with one of its own.
+    const dots = report === '' ? /^\.*/.exec(data.toString('latin1'))![0].length : 0;
     steps += dots;
-    report += data.toString('utf8').slice(dots);
+    report += data.toString('latin1', dots);
   });
   child.once('close', () => { closed = true; });
   const progress = async (count: number): Promise<void> => {
@@ -28,7 +29,7 @@ export async function startDotted<Report>(program: string, args: readonly string
     stop: async () => {
       child.kill('SIGTERM');
       await until(() => closed, 'the process has ended');
-      return JSON.parse(report) as Report;
+      return JSON.parse(Buffer.from(report, 'latin1').toString()) as Report;
     },
   };
 }

@@ -10,15 +10,23 @@ export interface KillReport extends Omit<ReadingReport, 'slow'> {
   readonly replaced: number;
 }
 
-/** Milliseconds between two kills: at most this much more than a server needs to be there again. */
-const LONGEST_PAUSE = 200;
+export interface Kills {
+  /** How many. */
+  readonly kills: number;
+  /** Milliseconds from when a server serves until it is killed: at random, evenly up to this. */
+  readonly longestPause: number;
+  /** Of the moments and of what is read. */
+  readonly seed?: number;
+}
 
-/** @param tree what the mount must show @param kills how many @param seed of the moments and of what is read */
-export async function killUnderLoad(mounted: Mounted, tree: string, kills: number, seed = 1): Promise<KillReport> {
+/** @param tree what the mount must show */
+export async function killUnderLoad(mounted: Mounted, tree: string, { kills, longestPause, seed = 1 }: Kills): Promise<KillReport> {
   const readers = await Promise.all([1, 2].map((reader) => startReading(tree, mounted.directory, seed * 10 + reader)));
   const moments: number[] = [];
+  let state = seed;
   for (let kill = 0; kill < kills; kill++) {
-    await delay((seed + kill * 7919) % LONGEST_PAUSE);
+    state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
+    await delay(state / 2 ** 32 * longestPause);
     const { server } = await mounted.status();
     moments.push(performance.timeOrigin + performance.now());
     process.kill(server, 'SIGKILL');

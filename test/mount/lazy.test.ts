@@ -47,7 +47,7 @@ describe.each(['block', 'tree'] as const)('%s back-end', (backend) => {
     }, async ({ tree, image, cache, mount }) => {
       Object.assign(place, { chunks: chunksOf(image), cache });
       const mounted = await mount({}, { backend });
-      const { errors, wrong, replaced } = await killUnderLoad(mounted, tree, 10);
+      const { errors, wrong, replaced } = await killUnderLoad(mounted, tree, { kills: 10, longestPause: 200 });
       expect({ errors, wrong }).toEqual({ errors: [], wrong: [] });
       expect(replaced).toBeGreaterThanOrEqual(10);
       expect(again).toEqual([]);
