@@ -53,6 +53,7 @@ export class FrameKeeper {
   async close(): Promise<void> {
     this.send();
     this.isDead = true;
+    this.worker?.ref();
     this.worker?.postMessage('end' satisfies KeeperOrder);
     await this.exited;
   }
@@ -65,7 +66,9 @@ export class FrameKeeper {
     this.gathered = [];
     this.sent.push(batch);
     const order: KeeperBatch = { places: batch.map(({ place }) => place), frames: batch.map(({ bytes }) => bytes) };
-    this.thread().postMessage(order, order.frames.map(({ buffer }) => buffer as ArrayBuffer));
+    const thread = this.thread();
+    thread.ref();
+    thread.postMessage(order, order.frames.map(({ buffer }) => buffer as ArrayBuffer));
   }
 
   private thread(): Worker {
@@ -78,6 +81,7 @@ export class FrameKeeper {
     worker.on('message', ({ sound, statistics }: KeeperAnswer) => {
       this.count(statistics);
       this.sent.shift()?.forEach(({ verdict }, i) => { verdict.resolve(sound[i]!); });
+      if (this.sent.length === 0) worker.unref(); // A thread that has nothing to do keeps no process alive.
     });
     worker.on('error', (error) => { console.error('keeping chunks:', error); });
     this.exited = new Promise((resolve) => worker.once('exit', () => {

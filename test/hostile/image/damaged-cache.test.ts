@@ -44,6 +44,7 @@ function withFullCache(body: (fixture: Fixture) => Promise<void>): Promise<void>
       const numbers = Array.from({ length: lazy.chunkCount }, (_, chunk) => chunk);
       await lazy.fetchAhead(numbers);
       const chunks = numbers.map((chunk) => lazy.find(chunk)!);
+      await lazy.close();
       await body({ image, server, cache, folder, open, chunks });
     });
   });
@@ -94,6 +95,7 @@ describe('a damaged cache', () => {
     }
     // A few bits of a frame mean nothing, and change nothing.
     expect({ wrong, most: found > FLIPS * 0.98 }).toEqual({ wrong: 0, most: true });
+    await lazy.close();
   }), 600_000);
 
   test('one block of a chunk is wrong in a sound frame: its neighbours are handed out, it is not', () => withFullCache(async ({ image, cache, open, chunks }) => {
@@ -154,6 +156,7 @@ describe('a damaged cache', () => {
       if (cut % 2 === 0) expect(held).toBeLessThanOrEqual(budget + 65_536);
       // The small ones are fetched along with their neighbours: less than all of it, as long as there is room.
       else expect(server.bytesSent - bytesSent).toBeLessThan(image.length * (1 - intact / places.length / 2));
+      await lazy.close();
       rmSync(snapshot, { recursive: true });
     }
   }), 600_000);
