@@ -1,4 +1,6 @@
+import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import { toHex } from '../../../src/bytes/hex.js';
 import type { ChunkPlace } from '../../../src/chunk/index-reader.js';
@@ -47,4 +49,15 @@ describe('FrameKeeper', () => {
     expect(store.has(toHex(place.id))).toBe(false);
     await keeper.close();
   }));
+
+  test('that nobody has closed keeps no process alive', () => withTempDir((folder) => {
+    const at = (module: string): string => new URL(`../../../src/${module}.js`, import.meta.url).href;
+    const { place, frame } = frameOf(new Uint8Array(randomBytes(SIZE)), 0);
+    const hex = (bytes: Uint8Array): string => `Uint8Array.from(Buffer.from('${toHex(bytes)}', 'hex'))`;
+    writeFileSync(`${folder}/keep.mjs`, `
+      const [{ FrameKeeper }, { DiskStore }] = [await import('${at('image/frame-keeper')}'), await import('${at('store/disk-store')}')];
+      const keeper = new FrameKeeper(new DiskStore('${folder}/cache', 1 << 24), ${SIZE}, new Uint8Array(0));
+      console.log(await keeper.keep({ ...${JSON.stringify({ ...place, id: undefined })}, id: ${hex(place.id)} }, ${hex(frame)}));`);
+    expect(spawnSync(process.execPath, [`${folder}/keep.mjs`], { encoding: 'utf8', timeout: 60_000 })).toMatchObject({ stdout: 'true\n', status: 0 });
+  }), 90_000);
 });
