@@ -4,5 +4,6 @@ export default {
   testMatch: ['<rootDir>/dist/test/**/*.test.js'],
   transform: {},
   testTimeout: 120_000,
+  maxWorkers: '100%', // many tests wait: for mounts, servers, pauses
   workerIdleMemoryLimit: '1GB',
 };
