@@ -14,7 +14,7 @@ export interface PackJob {
   readonly ranges: Float64Array;
 }
 
-/** Reads frames of a file, decompresses and hashes them. The slot holds leaves and ids then; its raw bytes are scratch. */
+/** Reads frames of a file, decompresses and hashes them. The slot holds leaves and ids then; its raw bytes are scratch unless they are to be kept. */
 export interface UnpackJob {
   readonly kind: 'unpack';
   readonly size: number;
@@ -23,6 +23,7 @@ export interface UnpackJob {
   readonly offset: number;
   /** Number of the first chunk, for messages. */
   readonly firstChunk: number;
+  readonly keepRaw?: true;
 }
 
 export type Job = PackJob | UnpackJob;

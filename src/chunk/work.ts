@@ -38,7 +38,7 @@ function packBatch(job: PackJob, slot: Slot, bench: Workbench): void {
   }
 }
 
-function unpackBatch({ size, fd, offset, firstChunk }: UnpackJob, slot: Slot, bench: Workbench): void {
+function unpackBatch({ size, fd, offset, firstChunk, keepRaw }: UnpackJob, slot: Slot, bench: Workbench): void {
   const { codec, chunkSize } = bench;
   const count = Math.ceil(size / chunkSize);
   const framesSize = slot.frameSizes.subarray(0, count).reduce((sum, frameSize) => sum + frameSize, 0);
@@ -47,7 +47,7 @@ function unpackBatch({ size, fd, offset, firstChunk }: UnpackJob, slot: Slot, be
   for (let chunk = 0; chunk < count; chunk++) {
     const frame = slot.frames.subarray(at, at + slot.frameSizes[chunk]!);
     const raw = slot.raw.subarray(chunk * chunkSize, Math.min((chunk + 1) * chunkSize, size));
-    if (!repeat(chunk, frame, raw.length, slot, bench)) {
+    if (keepRaw === true || !repeat(chunk, frame, raw.length, slot, bench)) {
       try {
         codec.decompress(frame, raw);
       } catch (cause) {

@@ -3,7 +3,7 @@
  * index, the dm-verity tree is computed anew and compared with the one in the image, and the tail with what the format makes of it.
  */
 import { closeSync, openSync } from 'node:fs';
-import { parseHex, toHex } from '../bytes/hex.js';
+import { parseHex } from '../bytes/hex.js';
 import { parseUuid } from '../bytes/uuid.js';
 import type { ChunkPlace } from '../chunk/index-reader.js';
 import { encodeHead } from '../chunk/head.js';
@@ -14,6 +14,7 @@ import { fromErrno, ThawfsError } from '../errors.js';
 import { INDEX_FRAME_MAGIC, SKIPPABLE_HEADER_SIZE } from '../format/container.js';
 import { DIGEST_SIZE, hashLeaves } from '../hash/sha256.js';
 import { BLOCK_SIZE, MiB } from '../units.js';
+import { compareId } from './chunk-id.js';
 import { HashAreaCheck } from './hash-area-check.js';
 import type { Image } from './image.js';
 
@@ -86,14 +87,6 @@ async function readLocal(image: Image, { path, pool }: LocalFile, { frameSizes, 
   } finally {
     closeSync(fd);
   }
-}
-
-function compareId({ number, id, size }: ChunkPlace, found: Uint8Array, chunkSize: number): void {
-  if (Buffer.compare(id, found) === 0) return;
-  const offset = number * chunkSize;
-  throw new ThawfsError('CHUNK_DIGEST_MISMATCH', `chunk ${number} (bytes ${offset}-${offset + size - 1}): id is ${toHex(found)}, the index says ${toHex(id)}`, {
-    detail: { chunk: number, offset, length: size, expected: toHex(id), actual: toHex(found) }, suggestion: 'Fetch or copy the image again.',
-  });
 }
 
 /** The image compares ids itself when it hands chunks out. */

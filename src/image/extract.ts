@@ -1,15 +1,22 @@
 /** `extract`: files of an image onto disk, with all that the user may set. */
+import { availableParallelism } from 'node:os';
 import { display, fromDisplayed } from '../bytes/byte-string.js';
 import { ThawfsError } from '../errors.js';
 import { readTree } from '../ext4/reader/tree.js';
+import type { Manifest } from '../format/manifest.js';
 import { isHostFile, type Piece } from '../model/content.js';
 import { walk, type DirectoryNode, type TreeNode } from '../model/tree.js';
 import type { ReadOptions } from '../source/range-source.js';
 import type { ExtractReport } from '../tree/extract-report.js';
-import { extractTree } from '../tree/to-directory.js';
+import { extractTree, type ExtractOptions } from '../tree/to-directory.js';
 import { MiB } from '../units.js';
+import { DecodeAhead } from './decode-ahead.js';
 import type { ImageFiles } from './files.js';
 import type { Image } from './image.js';
+import { createPool, packingOf } from './pack.js';
+
+/** Raw bytes from which on starting threads costs less than they save. */
+const WORTH_THREADS = 16 * MiB;
 
 export interface ExtractImageOptions extends ReadOptions {
   /** Give entries their owners; default whether we are root. */
@@ -28,8 +35,34 @@ export async function extractImage(files: ImageFiles, path: string, targetDir: s
   const { signal } = options;
   const root = await files.run(readTree, { signal });
   const { directory, isWhole } = directoryFor(root, path);
-  const reader = new ReadAhead(files.image, directory, signal);
-  return extractTree(directory, targetDir, { ...options, rootAttributes: isWhole, readPiece: (piece, at, length) => reader.read(piece, at, length) });
+  const { image } = files;
+  const wanted = chunksOf(directory, image.manifest.index);
+  const extract = (readPiece: ExtractOptions['readPiece']): Promise<ExtractReport> => extractTree(directory, targetDir, {
+    ...options, rootAttributes: isWhole, readPiece, ...(image.isLocal ? { parallel: 1 } : {}), // nothing is waited for: one file after another is read in order
+  });
+  if (!image.isLocal) {
+    const reader = new ReadAhead(image, wanted, signal);
+    return extract((piece, at, length) => reader.read(piece, at, length));
+  }
+  const { descriptor } = image;
+  if (descriptor === undefined || wanted.length * image.manifest.index.chunkSize < WORTH_THREADS) return extract((piece, at, length) => readPieceOf(image, piece, at, length));
+  return withThreads(image, descriptor, wanted, signal, extract);
+}
+
+async function withThreads<T>(image: Image, fd: number, wanted: Uint32Array, signal: AbortSignal | undefined, use: (readPiece: ExtractOptions['readPiece']) => Promise<T>): Promise<T> {
+  const { chunkSize } = image.manifest.index;
+  const pool = createPool({ ...packingOf(image.manifest), jobs: availableParallelism(), signal });
+  const ahead = new DecodeAhead(image, fd, pool, wanted, signal);
+  try {
+    return await use(async ({ source, sourceOffset }, at, length) => {
+      const offset = sourceOffset + at;
+      if (source instanceof Uint8Array) return source.subarray(offset, offset + length);
+      await ahead.reach(Math.floor(offset / chunkSize), Math.floor((offset + length - 1) / chunkSize));
+      return ahead.view.read(offset, length);
+    });
+  } finally {
+    await pool.close();
+  }
 }
 
 /** @returns the directory at `path` as a whole; or one that holds just what is at `path`, and stands for the target as it is */
@@ -64,15 +97,13 @@ const WINDOW = 16 * MiB;
 /** Files are extracted in the order in which they lie: the chunks that come next are fetched in large requests before they are asked for. */
 class ReadAhead {
   private readonly chunkSize: number;
-  /** Chunks that the tree needs, ascending. */
-  private readonly wanted: Uint32Array;
   /** How many of them were asked for, and how many lie before what was read last. */
   private asked = 0;
   private passed = 0;
 
-  constructor(private readonly image: Image, root: DirectoryNode, private readonly signal: AbortSignal | undefined) {
+  /** @param wanted chunks that the tree needs, ascending */
+  constructor(private readonly image: Image, private readonly wanted: Uint32Array, private readonly signal: AbortSignal | undefined) {
     this.chunkSize = image.manifest.index.chunkSize;
-    this.wanted = image.isLocal ? new Uint32Array(0) : chunksOf(root, this.chunkSize, image.manifest.index.chunkCount);
   }
 
   read(piece: Piece, at: number, length: number): Promise<Uint8Array> {
@@ -94,7 +125,8 @@ class ReadAhead {
   }
 }
 
-function chunksOf(root: DirectoryNode, chunkSize: number, chunkCount: number): Uint32Array {
+/** @returns the chunks that the files below `root` need, ascending */
+function chunksOf(root: DirectoryNode, { chunkSize, chunkCount }: Manifest['index']): Uint32Array {
   const isWanted = new Uint8Array(chunkCount);
   for (const { node } of walk(root)) {
     if (node.kind !== 'file') continue;

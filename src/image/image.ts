@@ -89,6 +89,11 @@ export class Image implements AsyncDisposable {
     return this.parts.source.readSync !== undefined;
   }
 
+  /** Of the file, where that is on this machine; good until the image is closed. */
+  get descriptor(): number | undefined {
+    return this.parts.source.descriptor;
+  }
+
   /**
    * @returns `length` bytes at `offset` of the raw image, all in memory: {@link Image.chunks} is for more; the caller owns them
    * @throws TRUNCATED when the range leaves the raw image; CHUNK_DIGEST_MISMATCH, INDEX_DIGEST_MISMATCH when bytes are bad

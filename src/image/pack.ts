@@ -1,4 +1,5 @@
 /** Packing: a raw file system image becomes chunk frames, hash area, index and seek table behind a head that is written last. */
+import { parseHex } from '../bytes/hex.js';
 import { planBatches } from '../chunk/batch.js';
 import { FrameWriter } from '../chunk/frame-writer.js';
 import { stage } from '../chunk/job.js';
@@ -7,6 +8,7 @@ import { batchSizeOf, type Slot } from '../chunk/slot.js';
 import { tailParts } from '../chunk/tail.js';
 import { openCodec } from '../codec/registry.js';
 import { fromErrno } from '../errors.js';
+import type { Manifest } from '../format/manifest.js';
 import { DIGEST_SIZE, hashLeaves } from '../hash/sha256.js';
 import type { Content, Piece } from '../model/content.js';
 import { writeFully } from '../sys/write.js';
@@ -55,6 +57,11 @@ export interface PackedImage {
 /** @returns threads for packing and checking; the caller closes them */
 export function createPool({ chunkSize, level, salt, jobs, signal }: Pick<PackOptions, 'chunkSize' | 'level' | 'salt' | 'signal'> & { readonly jobs: number }): WorkerPool {
   return new WorkerPool({ shape: { chunkSize, frameBound: openCodec().bound(chunkSize) }, level, salt, jobs, ...(signal === undefined ? {} : { signal }) });
+}
+
+/** What a pool must be made for to work on an image. */
+export function packingOf({ index: { chunkSize }, codec: { level }, verity }: Manifest): { chunkSize: number; level: number; salt: Uint8Array } {
+  return { chunkSize, level, salt: parseHex(verity.salt, 'manifest.verity.salt') };
 }
 
 /**

@@ -1,7 +1,6 @@
 /** `verify`: who made the image, and is it whole and sound. Also the check after every build. */
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { parseHex } from '../bytes/hex.js';
 import { Ext4Reader } from '../ext4/reader/reader.js';
 import { checkStructure, type Ext4Check } from '../ext4/reader/check.js';
 import type { Manifest } from '../format/manifest.js';
@@ -9,7 +8,7 @@ import type { TrustReport } from '../trust/policy.js';
 import { checkContainer, type CheckOptions, type LocalFile } from './check-container.js';
 import type { Image } from './image.js';
 import { openImage, type OpenOptions } from './open.js';
-import { createPool } from './pack.js';
+import { createPool, packingOf } from './pack.js';
 
 export interface VerifyOptions extends OpenOptions {
   /** Have an independent reader (WebAssembly libext2fs) walk all files too and compare; default false. */
@@ -62,10 +61,6 @@ export async function verifyImage(location: string, { deep = false, jobs = avail
 export async function checkImage(image: Image, local: LocalFile | undefined, options: CheckOptions): Promise<Ext4Check> {
   await checkContainer(image, local, options);
   return image.run((view) => checkStructure(new Ext4Reader(view)), { signal: options.signal });
-}
-
-function packingOf({ index: { chunkSize }, codec: { level }, verity }: Manifest): { chunkSize: number; level: number; salt: Uint8Array } {
-  return { chunkSize, level, salt: parseHex(verity.salt, 'manifest.verity.salt') };
 }
 
 function pathOf(location: string): string | undefined {

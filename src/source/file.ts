@@ -58,6 +58,10 @@ class FileSource implements RangeSource {
     }
   }
 
+  get descriptor(): number {
+    return this.handle.fd;
+  }
+
   async read(offset: number, length: number, { signal }: ReadOptions = {}): Promise<Uint8Array> {
     signal?.throwIfAborted();
     requireInside(this, offset, length);

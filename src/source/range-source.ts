@@ -28,6 +28,8 @@ export interface RangeSource {
    * @param memory at least `length` bytes that may be read into: the result may be a part of it
    */
   readSync?(offset: number, length: number, memory?: Uint8Array): Uint8Array;
+  /** Of a file of this machine, good until the source is closed: worker threads read through it. */
+  readonly descriptor?: number;
   /** Gives up descriptors and connections; reads under way fail. */
   close(): Promise<void>;
 }

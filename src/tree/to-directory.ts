@@ -31,6 +31,8 @@ export interface ExtractOptions {
   readonly owners?: boolean;
   /** Replace what is there; default false: it is refused. Directories are always shared. */
   readonly overwrite?: boolean;
+  /** Files that are written at a time; default 8, so that contents that come from afar are waited for together. */
+  readonly parallel?: number;
   /** Give `targetDir` the attributes of the root; default true. */
   readonly rootAttributes?: boolean;
   /** @param bytes of content written so far; @param entries names written so far */
@@ -182,7 +184,7 @@ class Extraction {
         failure ??= { reason };
       }
     };
-    await Promise.all(Array.from({ length: PARALLEL }, lane));
+    await Promise.all(Array.from({ length: this.options.parallel ?? PARALLEL }, lane));
     if (failure !== undefined) throw failure.reason;
   }
 
