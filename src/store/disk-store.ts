@@ -174,6 +174,11 @@ export class DiskStore {
     return readSync(this.usage, bytes, 0, 8, 0) === 8 ? Number(bytes.readBigUInt64LE()) : 0;
   }
 
+  /** Lets go of the folder. Nothing may be asked of the store afterwards. */
+  close(): void {
+    closeSync(this.usage);
+  }
+
   /** Protects objects from eviction under a name of the caller's, for example an image's root hash. @param ids 32 bytes each */
   pin(name: string, ids: Uint8Array): void {
     const path = `${this.folder}/pins/${name}`;

@@ -51,27 +51,31 @@ oracleTest(['loop', 'mkfs.ext4', 'e2fsck'], `${CUTS} power cuts while a cache is
   };
   await withRangeServer(image, {}, async (server) => {
     const head = (await openTrustedHead([output], { trust: anybody, cache: `${folder}/heads`, offline: false })).bytes;
-    const openOver = (cache: string): Promise<LazyImage> => LazyImage.open({ head, locations: [server.url], cache: new DiskStore(cache, 1e9), memorySize: 0, readTimeout: 5000 });
+    const openOver = (store: DiskStore): Promise<LazyImage> => LazyImage.open({ head, locations: [server.url], cache: store, memorySize: 0, readTimeout: 5000 });
 
     const whole = await LazyImage.open({ head, locations: [output], memorySize: 0, readTimeout: 0 });
     const right = Array.from({ length: whole.chunkCount }, (_, chunk) => new Uint8Array(whole.find(chunk)!));
     await whole.close();
 
     await withDisk(disk, mounted, async () => {
+      const syncs: Promise<unknown>[] = [];
       for (let cut = 0; cut < CUTS; cut++) {
         rmSync(`${mounted}/cache`, { recursive: true, force: true });
-        const lazy = await openOver(`${mounted}/cache`);
+        const store = new DiskStore(`${mounted}/cache`, 1e9);
+        const lazy = await openOver(store);
         const last = random(lazy.chunkCount);
         for (let chunk = 0; chunk < last; chunk += 4) {
           await lazy.fetchAhead([0, 1, 2, 3].map((i) => chunk + i).filter((number) => number < lazy.chunkCount));
           await delay(random(30));
           // Somebody else's sync, under way while the copy is made.
-          if (random(6) === 0) run('sync', ['-f', mounted]).catch(() => undefined);
+          if (random(6) === 0) syncs.push(run('sync', ['-f', mounted]));
         }
         await delay(random(1500));
         copyFileSync(disk, `${folder}/cut-${cut}`);
         await lazy.close();
+        store.close();
       }
+      await Promise.all(syncs);
     });
 
     /** Chunks that were found, sound, after a cut. */
@@ -82,7 +86,8 @@ oracleTest(['loop', 'mkfs.ext4', 'e2fsck'], `${CUTS} power cuts while a cache is
       await withDisk(`${folder}/cut-${cut}`, `${folder}/after`, async () => {
         rmSync(`${folder}/after/cache/usage`, { force: true }); // another boot: the count does not hold
         const { bytesSent } = server;
-        const lazy = await openOver(`${folder}/after/cache`);
+        const store = new DiskStore(`${folder}/after/cache`, 1e9);
+        const lazy = await openOver(store);
         const wrong: number[] = [];
         for (const [chunk, bytes] of right.entries()) {
           let found = lazy.find(chunk);
@@ -93,10 +98,10 @@ oracleTest(['loop', 'mkfs.ext4', 'e2fsck'], `${CUTS} power cuts while a cache is
           }
           if (Buffer.compare(found, bytes) !== 0) wrong.push(chunk);
         }
-        const stored = new DiskStore(`${folder}/after/cache`, 1e9);
         await lazy.close();
         expect({ wrong, all: server.bytesSent - bytesSent <= image.length * 1.1 }).toEqual({ wrong: [], all: true });
-        expect(stored.used).toBe([...stored.objects()].reduce((sum, { space }) => sum + space, 0));
+        expect(store.used).toBe([...store.objects()].reduce((sum, { space }) => sum + space, 0));
+        store.close();
       });
       rmSync(`${folder}/cut-${cut}`);
     }
