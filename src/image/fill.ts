@@ -39,8 +39,11 @@ export async function fillImage(image: LazyImage, { rate, signal, onProgress }: 
     const step: number[] = [];
     for (; next < chunkCount && step.length < most; next++) if (!image.isLocal(next)) step.push(next);
     if (step.length === 0) break;
-    const fetched = image.fetchAhead(step, signal).then((bytes) => {
-      bytesSent += bytes;
+    // Until they are sent for, the link seems to have room for more.
+    const sent = await image.fetchAhead(step, signal).catch((error: unknown) => { failure = { error }; });
+    if (sent === undefined) break;
+    const fetched = sent.landed.then(() => {
+      bytesSent += sent.size;
       rawSent += step.length * chunkSize;
       done += step.length;
       onProgress?.(Math.min(done, chunkCount), chunkCount);

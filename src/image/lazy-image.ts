@@ -6,6 +6,7 @@ import type { ChunkPlace } from '../chunk/index-reader.js';
 import { ThawfsError } from '../errors.js';
 import { LinkMeter } from '../source/link-meter.js';
 import type { SourceOptions } from '../source/open-source.js';
+import { ignoreFailure } from '../store/departure.js';
 import { runWithFaults } from './fault.js';
 import { FetchScheduler, type Landed } from './fetch-scheduler.js';
 import { FrameKeeper } from './frame-keeper.js';
@@ -122,17 +123,18 @@ export class LazyImage extends LocalImage {
   }
 
   /**
-   * Fetches chunks onto the disk without keeping them in memory; nobody waits for them.
+   * Sends for chunks that go to the disk without being kept in memory; nobody waits for them.
    *
    * @param chunks ascending
-   * @returns compressed bytes of the chunks
-   * @throws as {@link fetch}, at the first failure
+   * @returns when they are sent for: their compressed bytes, and what resolves when they are here, and rejects at the first failure as {@link fetch} does
+   * @throws what fetching index pages throws
    */
-  async fetchAhead(chunks: readonly number[], signal?: AbortSignal): Promise<number> {
+  async fetchAhead(chunks: readonly number[], signal?: AbortSignal): Promise<{ readonly size: number; readonly landed: Promise<unknown> }> {
     const places = await this.index.locate(chunks, signal);
     signal?.throwIfAborted();
-    await Promise.all(this.scheduler.fill(places));
-    return places.reduce((sum, { frameSize }) => sum + frameSize, 0);
+    const landed = Promise.all(this.scheduler.fill(places));
+    ignoreFailure(landed);
+    return { size: places.reduce((sum, { frameSize }) => sum + frameSize, 0), landed };
   }
 
   /** Tries again while no origin answers and there is time. */

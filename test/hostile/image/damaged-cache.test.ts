@@ -42,7 +42,7 @@ function withFullCache(body: (fixture: Fixture) => Promise<void>): Promise<void>
       };
       const { lazy } = await open(cache);
       const numbers = Array.from({ length: lazy.chunkCount }, (_, chunk) => chunk);
-      await lazy.fetchAhead(numbers);
+      await (await lazy.fetchAhead(numbers)).landed;
       const chunks = numbers.map((chunk) => lazy.find(chunk)!);
       await lazy.close();
       await body({ image, server, cache, folder, open, chunks });

@@ -65,7 +65,7 @@ oracleTest(['loop', 'mkfs.ext4', 'e2fsck'], `${CUTS} power cuts while a cache is
         const lazy = await openOver(store);
         const last = random(lazy.chunkCount);
         for (let chunk = 0; chunk < last; chunk += 4) {
-          await lazy.fetchAhead([0, 1, 2, 3].map((i) => chunk + i).filter((number) => number < lazy.chunkCount));
+          await (await lazy.fetchAhead([0, 1, 2, 3].map((i) => chunk + i).filter((number) => number < lazy.chunkCount))).landed;
           await delay(random(30));
           // Somebody else's sync, under way while the copy is made.
           if (random(6) === 0) syncs.push(run('sync', ['-f', mounted]));

@@ -1,0 +1,35 @@
+import { expect, test } from '@jest/globals';
+import { setImmediate as turn } from 'node:timers/promises';
+import { fillImage } from '../../../src/image/fill.js';
+import type { LazyImage } from '../../../src/image/lazy-image.js';
+import { Promised } from '../../../src/store/promised.js';
+
+/** An image of which nothing is here; `fetchAhead` is the test's. */
+function absent(fetchAhead: LazyImage['fetchAhead']): LazyImage {
+  return { chunkCount: 100, chunkSize: 65_536, isLocal: () => false, scheduler: { stepSize: 65_536, room: () => Promise.resolve() }, fetchAhead } as unknown as LazyImage;
+}
+
+test('while an index page is on its way no more is sent for than one step', async () => {
+  const page = new Promised<void>();
+  const asked: number[] = [];
+  const filling = fillImage(absent(async (chunks) => {
+    asked.push(...chunks);
+    await page.promise;
+    return { size: chunks.length, landed: Promise.resolve() };
+  }));
+  for (let i = 0; i < 20; i++) await turn();
+  expect(asked.length).toBeGreaterThan(0);
+  expect(asked.length).toBeLessThan(10);
+  page.resolve();
+  await filling;
+  expect(asked).toEqual(Array.from({ length: 100 }, (_, i) => i));
+});
+
+test('what fails ends it: the index, or a chunk; what is under way is waited for', async () => {
+  await expect(fillImage(absent(() => Promise.reject(new Error('index'))))).rejects.toThrow('index');
+  let landed = false;
+  const late = turn().then(() => { landed = true; });
+  let step = 0;
+  await expect(fillImage(absent(() => Promise.resolve({ size: 1, landed: step++ === 0 ? late : Promise.reject(new Error('chunk')) })))).rejects.toThrow('chunk');
+  expect(landed).toBe(true);
+});
