@@ -54,6 +54,7 @@ let origin = '';
 const allPeers: readonly Peer[] = [
   { name: 'kernel ext4 on a loop', mount: (tree, directory) => { mountFile(at(`${tree}.ext4`), directory); } },
   { name: 'kernel squashfs zstd 128K', mount: (tree, directory) => { mountFile(at(`${tree}.squashfs`), directory); } },
+  { name: 'kernel erofs lz4hc 64K', mount: (tree, directory) => { mountFile(at(`${tree}.erofs`), directory); } }, // Debian 12's mkfs.erofs has no zstd
   { name: 'squashfuse', mount: (tree, directory) => { run('squashfuse', at(`${tree}.squashfs`), directory); } },
   { name: 'fuse2fs', mount: (tree, directory) => { background(directory, 'fuse2fs', '-f', '-o', 'ro', at(`${tree}.ext4`), directory); }, spared: true }, // it takes minutes
   { name: 'C passthrough (libfuse)', mount: (tree, directory) => { background(directory, at('passthrough'), '-f', '-o', `source=${at(`under-${tree}`)},cache=always,timeout=86400`, directory); }, spared: true }, // it keeps a descriptor for every file
@@ -74,6 +75,7 @@ function prepare(): void {
   for (const tree of trees) {
     const source = join(corpora!, tree);
     if (!existsSync(at(`${tree}.squashfs`))) run('mksquashfs', source, at(`${tree}.squashfs`), '-comp', 'zstd', '-b', '131072', '-noappend', '-no-progress', '-quiet');
+    if (!existsSync(at(`${tree}.erofs`))) run('mkfs.erofs', '-zlz4hc', '-C65536', at(`${tree}.erofs`), source);
     if (!existsSync(at(`${tree}.img.zst`))) cli('build', source, '-o', at(`${tree}.img.zst`), '--no-check', '--name', tree);
     // The same ext4 for everybody: what is compared is the way to it.
     if (!existsSync(at(`${tree}.ext4`))) cli('unpack', at(`${tree}.img.zst`), '-o', at(`${tree}.ext4`), '--allow-unsigned');
