@@ -12,6 +12,8 @@ import { ServerProcess, type ServerEvents } from './server-process.js';
 const STANDBYS = 2;
 /** Milliseconds before the next standby is started: a start costs CPU that the new server needs first. */
 const STANDBY_DELAY = 100;
+/** And before the very first: now a program starts, which is what the processor is for. */
+const FIRST_STANDBY_DELAY = 1500;
 /** Servers that die in a row before they are ready, until the mount is given up: before the first one served, and later. */
 const MAX_FIRST_STARTS = 2;
 const MAX_FALSE_STARTS = 10;
@@ -80,11 +82,10 @@ export class Succession implements ServerEvents {
   ready(): void {
     this.falseStarts = 0;
     this.promoteIfVacant();
-    if (!this.begun) {
-      this.begun = true;
-      this.events.serving();
-    }
-    this.prepareStandby(STANDBY_DELAY);
+    this.prepareStandby(this.begun ? STANDBY_DELAY : FIRST_STANDBY_DELAY);
+    if (this.begun) return;
+    this.begun = true;
+    this.events.serving();
   }
 
   failed(error: ThawfsError): void {

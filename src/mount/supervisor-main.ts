@@ -4,7 +4,7 @@
  */
 import { closeSync, rmSync } from 'node:fs';
 import { KiB, MiB } from '../units.js';
-import { callAttacher } from './attacher.js';
+import { Attacher, callAttacher } from './attacher.js';
 import { ControlSocket } from './control-socket.js';
 import { FuseMount } from './fuse-mount.js';
 import { Populator } from './populator.js';
@@ -20,6 +20,7 @@ const READ_AHEAD_WHILE_FETCHING = 128 * KiB;
 
 async function supervise(plan: MountPlan): Promise<void> {
   const fuse = FuseMount.open(plan);
+  const attacher = plan.backend === 'block' ? new Attacher(fuse.detached) : undefined;
   let attaching: Promise<LoopPair | undefined> = Promise.resolve(undefined);
   let leaving = false;
   let placed = false;
@@ -32,7 +33,7 @@ async function supervise(plan: MountPlan): Promise<void> {
     closeSync(fuse.device);
     if (!placed) fuse.withdraw();
     await succession.end();
-    await attaching.catch(() => undefined);
+    await attacher?.dismiss();
     if (!handedOver) await populator?.end();
     control.close();
     // Nothing to tell after a proper end; after any other the log is what is left to look at.
@@ -90,9 +91,9 @@ async function supervise(plan: MountPlan): Promise<void> {
   process.once('disconnect', abandoned);
   try {
     await serving;
-    if (plan.backend === 'tree') fuse.place();
+    if (attacher === undefined) fuse.place();
     else {
-      attaching = callAttacher({ type: 'attach', target: plan.target, label: `thawfs ${plan.id}`, readAhead: READ_AHEAD_WHILE_FETCHING }, fuse.detached);
+      attaching = attacher.call({ type: 'attach', target: plan.target, label: `thawfs ${plan.id}`, readAhead: READ_AHEAD_WHILE_FETCHING });
       await attaching;
       closeSync(fuse.detached!);
     }
