@@ -2,7 +2,7 @@
  * Entry point of the process that makes kernel calls which wait for the server: attaching and mounting read the image.
  * It does not hold the FUSE device, so that it can always be ended: when the server is gone, its reads fail.
  */
-import { attachBlock, handOver, placeDevice } from './block.js';
+import { attachBlock, handOver, placeDevice, warm } from './block.js';
 import { mountOverlay } from './overlay.js';
 import { recordOf, type FromAttacher, type ToAttacher } from './messages.js';
 import { takeOut } from './take-out.js';
@@ -10,13 +10,16 @@ import { takeOut } from './take-out.js';
 /** The supervisor passes the detached FUSE mount as this descriptor. */
 const FUSE_MOUNT_DESCRIPTOR = 3;
 
-function act(message: ToAttacher): FromAttacher {
+async function act(message: ToAttacher): Promise<FromAttacher> {
   try {
     switch (message.type) {
       case 'attach':
         return { type: 'done', devices: attachBlock(`/proc/self/fd/${FUSE_MOUNT_DESCRIPTOR}`, message) };
       case 'place':
         placeDevice(message.device, message.target);
+        return { type: 'done' };
+      case 'warm':
+        await warm(message.device, message.size);
         return { type: 'done' };
       case 'hand-over':
         handOver(message.devices, message.path, message.readAhead);
@@ -35,5 +38,5 @@ function act(message: ToAttacher): FromAttacher {
 
 process.on('disconnect', () => { process.exit(1); });
 process.once('message', (message: ToAttacher) => {
-  process.send?.(act(message), () => { process.exit(0); });
+  void act(message).then((result) => { process.send?.(result, () => { process.exit(0); }); });
 });

@@ -8,10 +8,12 @@
  * because the file behind loop A can then be exchanged for a local one while ext4 is mounted (facts: directly under
  * ext4 that shuts the file system down).
  */
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, createReadStream, openSync } from 'node:fs';
+import { finished } from 'node:stream/promises';
 import type { ByteString } from '../bytes/byte-string.js';
 import { attachLoop, changeBackingFile, setDirectIo, setReadAhead } from '../sys/loop.js';
 import { createMount, mountAttributes, placeMount } from '../sys/mount.js';
+import { MiB } from '../units.js';
 import { IMAGE_FILE } from './plan.js';
 
 export interface BlockOptions {
@@ -71,6 +73,11 @@ export function handOver({ inner, outer }: LoopPair, path: string, readAhead: nu
 export function placeDevice(device: string, target: ByteString): void {
   const mount = createMount('ext4', { strings: [['source', device]], flags: ['ro', 'noload'], attributes: mountAttributes.readOnly });
   over(mount, () => { placeMount(mount, target); });
+}
+
+/** Reads the first bytes of a device in a few large requests: they stay in its cache, before somebody asks for them block by block. */
+export async function warm(device: string, size: number): Promise<void> {
+  await finished(createReadStream(device, { end: size - 1, highWaterMark: MiB }).resume());
 }
 
 /** Closes the descriptor whatever happens: from then on the next link, if there is one, holds it. */

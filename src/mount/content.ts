@@ -4,6 +4,7 @@ import type { FileSystem } from '../fuse/file-system.js';
 import { decodeChunkList } from '../format/chunk-list.js';
 import { hastenMetadata } from '../image/hasten-metadata.js';
 import { LazyImage } from '../image/lazy-image.js';
+import { localMetadataSize } from '../image/local-metadata.js';
 import { prefetchProfile } from '../image/profile/prefetch.js';
 import { readProfile, Recording } from '../image/profile/recording.js';
 import { Completion } from './completion.js';
@@ -28,6 +29,8 @@ export interface Content {
   finish(): void;
   /** Absent where there is nothing to complete. */
   readonly completion?: Completion;
+  /** As {@link localMetadataSize}. */
+  localMetadataSize(): number;
   /** Facts for people and programs. */
   status(): Readonly<Record<string, unknown>>;
 }
@@ -60,6 +63,7 @@ async function openLazy({ backend }: MountPlan, plan: ImagePlan, counters: Float
     prefetch: () => { prefetch(image, plan).catch((error: unknown) => { console.error('prefetching:', error); }); }, // then it is fetched when it is read
     begin: () => { recording?.resume(); },
     finish: () => { recording?.save(); },
+    localMetadataSize: () => localMetadataSize(image),
     fetch: (chunks, signal) => failures.within(readTimeout, signal, (either) => image.fetch(chunks, either)),
     status: () => ({
       name: image.manifest.name, sequence: image.manifest.sequence, rootHash: image.manifest.verity.rootHash, rawSize: image.size, chunkSize: image.chunkSize, chunkCount: image.chunkCount, cacheStatistics: local.cache.statistics, completion: completion.status,
@@ -82,5 +86,5 @@ async function prefetch(image: LazyImage, plan: ImagePlan): Promise<void> {
 function openFile(path: string): OpenedBytes {
   const bytes = openRaw(path);
   const nothing = (): void => undefined;
-  return { bytes, fetch: () => Promise.resolve(), touch: nothing, record: nothing, prefetch: nothing, begin: nothing, finish: nothing, status: () => ({ rawSize: bytes.size }) };
+  return { bytes, fetch: () => Promise.resolve(), touch: nothing, record: nothing, prefetch: nothing, begin: nothing, finish: nothing, localMetadataSize: () => 0, status: () => ({ rawSize: bytes.size }) };
 }

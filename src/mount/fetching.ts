@@ -83,6 +83,7 @@ export class Fetching {
   answer(question: ServerQuestion): unknown {
     if (question.command === 'fill') return this.complete();
     if (question.command === 'stop-filling') return this.content.completion?.stop();
+    if (question.command === 'local-metadata') return this.content.localMetadataSize();
     return { ...this.content.status(), ...addStatistics(this.counters), fuseRequests: this.gate.handled, fuseRequestsWaiting: this.deferred.count, faults: this.faults };
   }
 

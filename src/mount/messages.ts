@@ -44,7 +44,9 @@ export type FromServer =
 export type ServerQuestion =
   | { readonly command: 'status' }
   | { readonly command: 'fill' }
-  | { readonly command: 'stop-filling' };
+  | { readonly command: 'stop-filling' }
+  /** How many bytes at the start of the image are its metadata, if they are here. */
+  | { readonly command: 'local-metadata' };
 
 /** What the control socket takes, one JSON line each. */
 export type Question =
@@ -61,6 +63,7 @@ export type Question =
 export type ToAttacher =
   | { readonly type: 'attach'; readonly target: string; readonly label: string; readonly readAhead: number }
   | { readonly type: 'place'; readonly device: string; readonly target: string }
+  | { readonly type: 'warm'; readonly device: string; readonly size: number }
   | { readonly type: 'detach'; readonly target: string }
   | { readonly type: 'overlay'; readonly target: string; readonly options: OverlayOptions }
   | { readonly type: 'hand-over'; readonly devices: LoopPair; readonly path: string; readonly readAhead: number };

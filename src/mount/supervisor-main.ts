@@ -51,6 +51,12 @@ async function supervise(plan: MountPlan): Promise<void> {
       console.error('handing over failed, serving on:', error);
     }
   };
+  /** Metadata that is on this machine goes into the kernel's cache at once, in the place of block after block when somebody looks. */
+  const warmMetadata = async (): Promise<void> => {
+    const devices = await attaching;
+    const size = devices === undefined ? 0 : await succession.ask({ command: 'local-metadata' }) as number;
+    if (size > 0) await callAttacher({ type: 'warm', device: devices!.outer, size });
+  };
   const reply = (message: SupervisorReply, then: () => void): void => {
     if (process.connected) process.send?.(message, undefined, undefined, then);
     else then();
@@ -114,6 +120,7 @@ async function supervise(plan: MountPlan): Promise<void> {
     process.disconnect();
   });
   reply({ type: 'mounted' }, () => undefined);
+  warmMetadata().catch((error: unknown) => { console.error('reading metadata:', error); }); // then it is read when somebody asks
   if (!process.connected) orphaned();
 }
 
