@@ -6,6 +6,7 @@ import { closeSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readFileSync,
 import { setImmediate as turn } from 'node:timers/promises';
 import { fromErrno, ThawfsError } from '../errors.js';
 import type { DiskStore } from '../store/disk-store.js';
+import { isRunning } from '../sys/process.js';
 import { MiB } from '../units.js';
 import type { LazyImage } from './lazy-image.js';
 import { writeSparse } from './write-sparse.js';
@@ -88,15 +89,6 @@ function removePartial(path: string): void {
   const [folder, name] = [path.slice(0, path.lastIndexOf('/')), path.slice(path.lastIndexOf('/') + 1)];
   for (const other of readdirSync(folder)) {
     const pid = other.startsWith(`${name}.`) ? /\.(\d+)\.partial$/.exec(other)?.[1] : undefined;
-    if (pid !== undefined && !isAlive(Number(pid))) rmSync(`${folder}/${other}`, { force: true });
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
+    if (pid !== undefined && !isRunning(Number(pid))) rmSync(`${folder}/${other}`, { force: true });
   }
 }

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { hasCode } from '../errors.js';
+import { isRunning } from '../sys/process.js';
 import { busyError } from './holders.js';
 import { findOwnMount } from './own-mount.js';
 import { defaultRuntimeFolder, removeStale } from './runtime-folder.js';
@@ -38,7 +39,7 @@ export async function unmountImage(directory: string, { lazy = false, runtimeFol
 export async function untilGone(mounts: readonly LiveMount[], patience: number): Promise<boolean> {
   const deadline = Date.now() + patience;
   for (;;) {
-    if (mounts.every(({ socket, supervisor }) => !existsSync(socket) && !existsSync(`/proc/${String(supervisor)}`))) return true;
+    if (mounts.every(({ socket, supervisor }) => !existsSync(socket) && !isRunning(Number(supervisor)))) return true;
     if (Date.now() > deadline) return false;
     await delay(10);
   }

@@ -10,6 +10,7 @@ import type { ImagePlan, MountPlan, RawPlan } from '../../src/mount/plan.js';
 import { ask } from '../../src/mount/runtime-folder.js';
 import { mountStatus } from '../../src/mount/status.js';
 import { libcFunction } from '../../src/sys/libc.js';
+import { isRunning } from '../../src/sys/process.js';
 
 /** Milliseconds after which a condition is not waited for any more: long, for loaded machines. */
 const PATIENCE = 60_000;
@@ -64,7 +65,7 @@ export async function mountForTest(folder: string, content: RawPlan | ImagePlan,
     unmount: async () => {
       const { supervisor } = await ask(socket, { command: 'status' }) as MountStatus;
       await run('umount', [directory]); // this process may be the origin: it must go on answering
-      await until(() => !existsSync(socket) && !existsSync(`/proc/${supervisor}`), 'the supervisor is gone');
+      await until(() => !existsSync(socket) && !isRunning(supervisor), 'the supervisor is gone');
     },
   };
 }
