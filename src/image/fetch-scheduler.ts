@@ -23,6 +23,11 @@ export const MAX_REQUESTS = 16;
 /** Bytes under way, as a multiple of what the link holds, up to which something is sent that nobody waits for; while a program starts up to which the fill is. */
 const SHARE = 2;
 const STARTING_SHARE = 0.5;
+/** When nobody reads: so many that no connection lies idle, for after that it begins slowly again. */
+const CALM_SHARE = 4;
+/** And at least as many, so that the link shows what it can: where nobody reads a start, and where nobody reads at all. */
+const LEAST_UNDER_WAY = MiB;
+const LEAST_UNATTENDED = 4 * MiB;
 /** Demanded chunks, as a share of the image, from which on readers no longer count as starting. */
 const START_SHARE = 0.1;
 /** Readers are at work until none has waited for this long, milliseconds; and for some time after the start whether they wait or not. */
@@ -62,6 +67,7 @@ export class FetchScheduler implements ChunkStore<Landed> {
   private demanded = 0;
   private lastDemand = -Infinity;
   private readonly now: () => number;
+  private readonly unattended: boolean;
 
   private readonly begun: number;
 
@@ -75,6 +81,7 @@ export class FetchScheduler implements ChunkStore<Landed> {
     { unattended = false, now = () => performance.now() }: { readonly unattended?: boolean; readonly now?: () => number } = {},
   ) {
     this.now = now;
+    this.unattended = unattended;
     this.begun = unattended ? -Infinity : now();
   }
 
@@ -82,7 +89,7 @@ export class FetchScheduler implements ChunkStore<Landed> {
   get stepSize(): number {
     const { capacity, rate } = this.link;
     if (this.isStarting) return Math.min(MOST_STEP, Math.max(LEAST_STEP, rate * START_STEP));
-    return Math.min(MOST_STEP, Math.max(LEAST_STEP, capacity / 2, this.isQuiet(CALM_TIME) ? rate * CALM_STEP : 0));
+    return Math.min(MOST_STEP, Math.max(LEAST_STEP, capacity / 2, this.most / BACKGROUND_REQUESTS, this.isQuiet(CALM_TIME) ? rate * CALM_STEP : 0));
   }
 
   /** Whether a program is starting: somebody waits, or did a moment ago, for a small part of the image. */
@@ -187,7 +194,15 @@ export class FetchScheduler implements ChunkStore<Landed> {
   }
 
   private hasRoom(): boolean {
-    return this.bytesUnderWay < SHARE * this.link.capacity && this.requestsUnderWay < BACKGROUND_REQUESTS;
+    return this.bytesUnderWay < this.most && this.requestsUnderWay < BACKGROUND_REQUESTS;
+  }
+
+  /** Bytes under way up to which something is sent that nobody waits for. */
+  private get most(): number {
+    const { capacity } = this.link;
+    if (this.isStarting) return SHARE * capacity;
+    if (this.unattended) return Math.max(CALM_SHARE * capacity, LEAST_UNATTENDED);
+    return Math.max((this.isQuiet(CALM_TIME) ? CALM_SHARE : SHARE) * capacity, LEAST_UNDER_WAY);
   }
 
   private hasRoomToFill(): boolean {

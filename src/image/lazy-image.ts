@@ -30,6 +30,8 @@ export interface LazyImageOptions extends LocalImageOptions {
 
 /** Wait between two attempts while no origin answers, milliseconds. */
 const RETRY_INTERVAL = 500;
+/** Chunks before a page of the index is needed at which a fill sends for it: a page tells of 1,024. */
+const INDEX_AHEAD = 1024;
 
 export class LazyImage extends LocalImage {
   readonly scheduler: FetchScheduler;
@@ -132,6 +134,8 @@ export class LazyImage extends LocalImage {
   async fetchAhead(chunks: readonly number[], signal?: AbortSignal): Promise<{ readonly size: number; readonly landed: Promise<unknown> }> {
     const places = await this.index.locate(chunks, signal);
     signal?.throwIfAborted();
+    // A page that is only asked for when it is needed leaves the link idle for a round trip, and connections begin slowly after that.
+    if (chunks.length > 0) this.index.hasten(Math.min(chunks.at(-1)! + INDEX_AHEAD, this.chunkCount - 1));
     const landed = Promise.all(this.scheduler.fill(places));
     ignoreFailure(landed);
     return { size: places.reduce((sum, { frameSize }) => sum + frameSize, 0), landed };

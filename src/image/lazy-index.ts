@@ -1,5 +1,6 @@
 /** The chunk index of a lazy image: what of it is not here comes from the origins. */
 import { isPagePlace, type ChunkPlace, type PagePlace } from '../chunk/index-reader.js';
+import { ignoreFailure } from '../store/departure.js';
 import type { LocalIndex } from './local-index.js';
 
 /** Pages that one request brings at most: together 128 MiB of raw image at 64 KiB a chunk, in 72 KiB. */
@@ -24,6 +25,12 @@ export class LazyIndex {
       places.push(place);
     }
     return places;
+  }
+
+  /** Sends for the page that tells of a chunk, if it is not here; nobody waits for it yet. */
+  hasten(chunk: number): void {
+    const place = this.local.descend(chunk);
+    if (isPagePlace(place)) ignoreFailure(this.arrival(place));
   }
 
   private arrival(place: PagePlace): Promise<void> {

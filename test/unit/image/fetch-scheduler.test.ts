@@ -144,6 +144,14 @@ describe('FetchScheduler', () => {
     expect(await fillsAtOnce(make(1000).scheduler, size)).toBe(1);
   });
 
+  test('where nobody reads a link of which nothing is known is given enough to show what it can', async () => {
+    expect(await fillsAtOnce(make(1000, { unattended: true }).scheduler, 35)).toBe(4); // of 1 MB each
+    let time = 0;
+    const { scheduler } = make(1000, { now: () => time });
+    time = 10_000;
+    expect(await fillsAtOnce(scheduler, 12)).toBe(3); // of 360 kB each
+  });
+
   test('aborting ends the waiting, not the fetch', async () => {
     const { store, scheduler } = make();
     const leaving = new AbortController();
