@@ -68,7 +68,6 @@ export class FetchScheduler implements ChunkStore<Landed> {
   private lastDemand = -Infinity;
   private readonly now: () => number;
   private readonly unattended: boolean;
-
   private readonly begun: number;
 
   /**

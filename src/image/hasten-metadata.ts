@@ -2,7 +2,7 @@
 import { Ext4Reader } from '../ext4/reader/reader.js';
 import { MiB } from '../units.js';
 import type { LazyImage } from './lazy-image.js';
-import { usedTables } from './metadata.js';
+import { tablesEnd } from './metadata.js';
 
 /** Directories and xattr blocks lie behind the inode tables and take about so much more: 1.6 times in a server's root. What is too much is content, and not lost. */
 const BEHIND_TABLES = 1.6;
@@ -16,10 +16,7 @@ const MOST = 64 * MiB;
  * @throws what LazyImage.fetch throws; STRUCTURE_INVALID and the like when there is no ext4 in it
  */
 export async function hastenMetadata(image: LazyImage): Promise<void> {
-  const end = await image.run((view) => {
-    const { volume } = new Ext4Reader(view);
-    return Math.max(...usedTables(volume).map(({ start, count }) => volume.inodeOffset(start) + count * volume.inodeSize));
-  });
+  const end = await image.run((view) => tablesEnd(new Ext4Reader(view)));
   const size = Math.min(image.size, MOST, end * (1 + BEHIND_TABLES));
   image.hasten(Array.from({ length: Math.ceil(size / image.chunkSize) }, (_, chunk) => chunk));
 }

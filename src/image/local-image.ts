@@ -125,7 +125,8 @@ export class LocalImage implements RandomAccess {
     return loaded;
   }
 
-  private sizeOf(chunk: number): number {
+  /** @returns bytes of a chunk; only the last may have fewer than the others */
+  sizeOf(chunk: number): number {
     return Math.min(this.chunkSize, this.size - chunk * this.chunkSize);
   }
 

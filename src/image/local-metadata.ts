@@ -3,7 +3,7 @@ import { ifHere } from '../bytes/random-access.js';
 import { Ext4Reader } from '../ext4/reader/reader.js';
 import { MiB } from '../units.js';
 import type { LocalImage } from './local-image.js';
-import { usedTables } from './metadata.js';
+import { tablesEnd } from './metadata.js';
 
 /** More than this is not read in advance: it would be content too, or an image whose inodes lie all over it. */
 const MOST = 64 * MiB;
@@ -19,9 +19,9 @@ export function localMetadataSize(image: LocalImage): number {
 }
 
 /** We put directories behind the inode tables, and most of them have one block. */
-function metadataSize({ volume }: Ext4Reader): number {
-  const tables = usedTables(volume).map(({ start, count }) => volume.inodeOffset(start) + count * volume.inodeSize);
+function metadataSize(reader: Ext4Reader): number {
+  const { volume } = reader;
   let directories = 0;
   for (let group = 0; group < volume.layout.groupCount; group++) directories += volume.group(group).directories;
-  return Math.min(volume.image.size, Math.max(...tables) + directories * volume.blockSize);
+  return Math.min(volume.image.size, tablesEnd(reader) + directories * volume.blockSize);
 }

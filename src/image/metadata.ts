@@ -16,8 +16,16 @@ export async function prefetchMetadata(image: Image, options: ReadOptions = {}):
 }
 
 function inodeTables(view: RandomAccess): Range[] {
-  const { volume } = new Ext4Reader(view);
+  return tablesOf(new Ext4Reader(view));
+}
+
+function tablesOf({ volume }: Ext4Reader): Range[] {
   return usedTables(volume).map(({ start, count }) => ({ offset: volume.inodeOffset(start), length: count * volume.inodeSize }));
+}
+
+/** @returns where the inode tables end, as far as they are used: bytes from the start of the image */
+export function tablesEnd(reader: Ext4Reader): number {
+  return Math.max(...tablesOf(reader).map(({ offset, length }) => offset + length));
 }
 
 /** Blocks of directories, slow symlinks and xattrs. */
@@ -40,7 +48,7 @@ function namesAndXattrs(view: RandomAccess): Range[] {
 }
 
 /** @returns inodes that may be in use: the first of a group's, and how many */
-export function usedTables(volume: Ext4Reader['volume']): { readonly start: number; readonly count: number }[] {
+function usedTables(volume: Ext4Reader['volume']): { readonly start: number; readonly count: number }[] {
   return Array.from({ length: volume.layout.groupCount }, (_, number) => {
     const { inodesUninitialised, unusedInodes } = volume.group(number);
     return { start: number * volume.inodesPerGroup + 1, count: inodesUninitialised ? 0 : volume.inodesPerGroup - unusedInodes };

@@ -40,9 +40,8 @@ export async function fileStatus(directory: string, runtimeFolder = defaultRunti
 }
 
 async function servedFiles(mount: LiveMount): Promise<LayerFiles> {
-  const view = await LocalView.open(await ask(mount.socket, { command: 'image' }) as ServedImage);
+  await using view = await LocalView.open(await ask(mount.socket, { command: 'image' }) as ServedImage);
   const files = [...view.files()];
-  await view.close();
   const faults = ((mount['faults'] ?? []) as readonly Fault[]).map((fault) => ({
     ...fault, files: files.filter(({ chunks }) => chunks?.some((chunk) => fault.chunks.includes(chunk))).map(({ path }) => path),
   }));

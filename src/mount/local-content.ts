@@ -22,7 +22,7 @@ export interface Observer {
 
 export interface LocalContent {
   readonly fileSystem: FileSystem;
-  close(): Promise<void>;
+  close(): void | Promise<void>;
 }
 
 /**
@@ -33,7 +33,7 @@ export async function openLocalContent(plan: MountPlan, counters: Float64Array, 
   const { content } = plan;
   if (content.kind === 'raw') {
     const file = openRaw(content.path);
-    return { fileSystem: await fileSystemOver(plan, file), close: async () => { file.close(); return Promise.resolve(); } };
+    return { fileSystem: await fileSystemOver(plan, file), close: () => { file.close(); } };
   }
   const image = await LocalImage.openLocal({ ...localOptions(content), counters, onTouch: (chunk) => { observer.onTouch(chunk); } });
   const bytes = content.record === undefined ? image : noted(image, (offset, length) => { observer.onRead(offset, length); });

@@ -19,7 +19,7 @@ export async function localSize(mount: MountStatus): Promise<number | undefined>
   if (counted === undefined) return undefined;
   if (counted.state !== 'idle' && counted.state !== 'failed') return Math.min(counted.done * Number(chunkSize), Number(rawSize));
   try {
-    const view = await LocalView.open(await ask((mount as LiveMount).socket, { command: 'image' }) as ServedImage);
+    await using view = await LocalView.open(await ask((mount as LiveMount).socket, { command: 'image' }) as ServedImage);
     return view.localSize();
   } catch (error) {
     if (hasCode(error, 'NOT_MOUNTED')) return undefined; // It has just ended.

@@ -9,24 +9,26 @@ export interface ServedImage { readonly head: string; readonly locations: readon
 
 const MEMORY_SIZE = 8 * MiB;
 
-export class LocalView {
-  private constructor(private readonly image: LocalImage) {}
+export class LocalView implements AsyncDisposable {
+  private constructor(private readonly image: LocalImage, private readonly cache: DiskStore) {}
 
-  static async open({ head, locations, cache }: ServedImage): Promise<LocalView> {
-    return new LocalView(await LocalImage.openLocal({ head: Buffer.from(head, 'base64'), locations, cache: new DiskStore(cache), memorySize: MEMORY_SIZE }));
+  static async open({ head, locations, cache: folder }: ServedImage): Promise<LocalView> {
+    const cache = new DiskStore(folder);
+    return new LocalView(await LocalImage.openLocal({ head: Buffer.from(head, 'base64'), locations, cache, memorySize: MEMORY_SIZE }), cache);
   }
 
-  async close(): Promise<void> {
+  async [Symbol.asyncDispose](): Promise<void> {
     await this.image.close();
+    this.cache.close();
   }
 
   get rootHash(): string { return this.image.manifest.verity.rootHash; }
 
   /** @returns bytes of the raw image whose chunks are here, as far as index pages are here to tell */
   localSize(): number {
-    const { chunkCount, chunkSize, size } = this.image;
+    const { image } = this;
     let local = 0;
-    for (let chunk = 0; chunk < chunkCount; chunk++) if (this.image.isLocal(chunk)) local += Math.min(chunkSize, size - chunk * chunkSize);
+    for (let chunk = 0; chunk < image.chunkCount; chunk++) if (image.isLocal(chunk)) local += image.sizeOf(chunk);
     return local;
   }
 

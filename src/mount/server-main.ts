@@ -23,8 +23,10 @@ async function prepare({ plan, standby }: Extract<ToServer, { type: 'prepare' }>
     server = started;
     await started.ready;
     // Nobody waits for a standby's other half yet. Of the first server, the command that mounts wants to hear whether it can work.
-    if (!standby) await started.fetching;
-    if (!standby) serve(started, false);
+    if (!standby) {
+      await started.fetching;
+      serve(started, false);
+    }
     say({ type: 'ready' });
     const fetching = await started.fetching;
     await started.ended;

@@ -54,8 +54,9 @@ async function supervise(plan: MountPlan): Promise<void> {
   /** Metadata that is on this machine goes into the kernel's cache at once, in the place of block after block when somebody looks. */
   const warmMetadata = async (): Promise<void> => {
     const devices = await attaching;
-    const size = devices === undefined ? 0 : await succession.ask({ command: 'local-metadata' }) as number;
-    if (size > 0) await callAttacher({ type: 'warm', device: devices!.outer, size });
+    if (devices === undefined) return;
+    const size = await succession.ask({ command: 'local-metadata' }) as number;
+    if (size > 0) await callAttacher({ type: 'warm', device: devices.outer, size });
   };
   const reply = (message: SupervisorReply, then: () => void): void => {
     if (process.connected) process.send?.(message, undefined, undefined, then);

@@ -1,14 +1,13 @@
 /** `pull`: downloads an image, taking what is on this machine already from older images and from a run that was interrupted. */
 import { existsSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { parseHex } from '../bytes/hex.js';
 import { openCodec } from '../codec/registry.js';
 import { hasCode, ThawfsError } from '../errors.js';
 import type { Manifest } from '../format/manifest.js';
 import { checkContainer } from '../image/check-container.js';
 import type { Image } from '../image/image.js';
 import { openImage, type OpenOptions } from '../image/open.js';
-import { createPool } from '../image/pack.js';
+import { createPool, packingOf } from '../image/pack.js';
 import { MiB } from '../units.js';
 import { ChunkTable } from './chunk-table.js';
 import { fetchFrames } from './fetch-frames.js';
@@ -215,8 +214,7 @@ class Pull {
   private async checkWhole(path: string): Promise<void> {
     const { signal, jobs = availableParallelism(), onProgress, trust } = this.options;
     await using written = await openImage(path, { trust, ...(signal === undefined ? {} : { signal }) });
-    const { verity, index: { chunkSize }, codec: { level } } = written.manifest;
-    const pool = createPool({ chunkSize, level, salt: parseHex(verity.salt, 'manifest.verity.salt'), jobs, signal });
+    const pool = createPool({ ...packingOf(written.manifest), jobs, signal });
     try {
       await checkContainer(written, { path, pool }, { signal, onProgress: (done, total) => { onProgress?.('check', done, total); } });
     } finally {
