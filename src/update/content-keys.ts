@@ -39,11 +39,8 @@ export function keysOfSource(salt: Uint8Array): ContentKeys {
 class Key {
   private readonly hash: Hash = createHash('sha256');
   private blocks = 0;
-  private readonly zeroLeaf = new Uint8Array(DIGEST_SIZE);
 
-  constructor(private readonly size: number, private readonly salt: Uint8Array) {
-    hashLeaves(new Uint8Array(BLOCK_SIZE), salt, this.zeroLeaf);
-  }
+  constructor(private readonly size: number, private readonly salt: Uint8Array) {}
 
   /** @param offset a multiple of 4096 */
   addBytes(offset: number, bytes: Uint8Array): void {
@@ -64,7 +61,10 @@ class Key {
   }
 
   private skipTo(block: number): void {
-    for (; this.blocks < block; this.blocks++) this.hash.update(this.zeroLeaf);
+    if (this.blocks >= block) return;
+    const zeroLeaf = new Uint8Array(DIGEST_SIZE);
+    hashLeaves(new Uint8Array(BLOCK_SIZE), this.salt, zeroLeaf);
+    for (; this.blocks < block; this.blocks++) this.hash.update(zeroLeaf);
   }
 }
 

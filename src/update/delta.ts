@@ -18,19 +18,21 @@ const LOOK = 4096;
 const POSITIONS_MAX = 1 << 23;
 /** An extension backwards is given up when it has lost so many bytes. */
 const LOSS_MAX = 256;
+/** After so many equal bytes, a few that differ before as many that are equal again need no other alignment: most small changes need no table at all. */
+const STEADY = 256;
+const FEW = 64;
 
 /** A run of the new data: `length` bytes at `start` resemble those at `old`; -1 = nothing. */
 export interface Alignment { readonly start: number; readonly length: number; readonly old: number }
 
-/** Memory: 8 bytes a position. */
-export class DeltaIndex {
+/** Places of the old data by what stands there. Memory: 8 bytes a position. */
+class SeedTable {
+  readonly stride: number;
+  readonly next: Int32Array;
   private readonly heads: Int32Array;
-  private readonly next: Int32Array;
   private readonly shift: number;
-  private readonly stride: number;
 
-  /** @param old stays referenced; at most 2 GiB */
-  constructor(readonly old: Uint8Array) {
+  constructor(old: Uint8Array) {
     this.stride = Math.max(1, Math.ceil(old.length / POSITIONS_MAX));
     const count = Math.max(0, Math.floor((old.length - SEED) / this.stride) + 1);
     const bits = Math.max(8, Math.ceil(Math.log2(count + 1)));
@@ -44,11 +46,27 @@ export class DeltaIndex {
     }
   }
 
-  /** @returns alignments that tile `now` */
-  align(now: Uint8Array): Alignment[] {
+  /** @returns the first place; -1 = none */
+  first(now: Uint8Array, at: number): number {
+    return this.heads[hashAt(now, at) >>> this.shift]!;
+  }
+}
+
+/** The table is made when it is needed. */
+export class DeltaIndex {
+  private table: SeedTable | undefined;
+
+  /** @param old stays referenced; at most 2 GiB */
+  constructor(readonly old: Uint8Array) {}
+
+  /**
+   * @param expected where in the old data the new ones probably begin
+   * @returns alignments that tile `now`
+   */
+  align(now: Uint8Array, expected = 0): Alignment[] {
     const found: Alignment[] = [];
     const add = (start: number, end: number, old: number): void => { if (end > start) found.push({ start, length: end - start, old }); };
-    let [from, shift, looked] = [0, 0, 0]; // the alignment that holds: now[i] ~ old[i + shift], from here on
+    let [from, shift, looked] = [0, expected, 0]; // the alignment that holds: now[i] ~ old[i + shift], from here on
     while (from < now.length) {
       const match = this.leave(now, looked, shift);
       const ahead = this.extendForwards(now, from, match.at, shift);
@@ -67,6 +85,7 @@ export class DeltaIndex {
       const run = runLength(now, at, old, at + shift, now.length);
       if (run >= SEED) {
         at += run;
+        if (run >= STEADY) at = this.resume(now, at, shift);
         continue;
       }
       const { length, place } = this.longest(now, at, at + shift);
@@ -80,11 +99,22 @@ export class DeltaIndex {
     return { at: now.length, old: -1 };
   }
 
+  /** @returns where what holds is equal for long again, if that is near; else `at` */
+  private resume(now: Uint8Array, at: number, shift: number): number {
+    for (let next = at + 1; next <= at + FEW; next++) {
+      const run = runLength(now, next, this.old, next + shift, next + STEADY);
+      if (run === STEADY) return next;
+      next += run;
+    }
+    return at;
+  }
+
   private longest(now: Uint8Array, at: number, except: number): { readonly length: number; readonly place: number } {
-    const { old, stride } = this;
+    const { old } = this;
+    const { stride, next } = this.table ??= new SeedTable(old);
     let [length, place] = [0, -1];
-    let i = this.heads[hashAt(now, at) >>> this.shift]!;
-    for (let tried = 0; i >= 0 && tried < CANDIDATES; tried++, i = this.next[i]!) {
+    let i = this.table.first(now, at);
+    for (let tried = 0; i >= 0 && tried < CANDIDATES; tried++, i = next[i]!) {
       const candidate = i * stride;
       if (candidate === except || (length > 0 && now[at + length] !== old[candidate + length])) continue;
       const run = runLength(now, at, old, candidate, at + LOOK);

@@ -70,8 +70,11 @@ export class ImageWriter {
     for (let at = 0; at < bytes.length;) {
       const part = bytes.subarray(at, at + this.chunkLength() - this.filled);
       if (part.length === 0) throw bad('operation', 'leads beyond the end of the image');
-      this.chunk.set(part, this.filled);
-      this.advance(part.length);
+      if (part.length === this.chunkLength()) this.finishChunk(part); // a whole one is not copied
+      else {
+        this.chunk.set(part, this.filled);
+        this.advance(part.length);
+      }
       at += part.length;
     }
   }

@@ -11,7 +11,7 @@ import type { PatchHeader } from '../format/patch.js';
 import type { Image } from '../image/image.js';
 import { openImage } from '../image/open.js';
 import type { ReadOptions } from '../source/range-source.js';
-import { MiB } from '../units.js';
+import { KiB, MiB } from '../units.js';
 import { VerifiedAccess } from '../verity/verified-access.js';
 import { readUpTo } from './descriptor.js';
 import { bad } from './patch-reader.js';
@@ -20,6 +20,8 @@ import { hasMagic } from './side-kind.js';
 /** Decompressed chunks kept, and the fewest of them. */
 const KEPT_SIZE = 12 * MiB;
 const KEPT_MIN = 4;
+/** Most operations are short, and near the one before: they are read together from a raw image. */
+const WINDOW_SIZE = 16 * KiB;
 
 export interface PatchBase {
   /** Fills `target` with bytes of the file system, unchecked. @throws BAD_FIELD beyond its end; CHUNK_DIGEST_MISMATCH for a frame that does not decompress */
@@ -134,6 +136,8 @@ class ImageBase implements PatchBase {
 class RawBase implements PatchBase {
   private readonly size: number;
   private buffer = new Uint8Array(0);
+  private readonly memory = Buffer.allocUnsafeSlow(WINDOW_SIZE);
+  private window = { start: 0, end: 0 };
 
   private constructor(private readonly fd: number, private readonly location: string, private readonly verified: VerifiedAccess) {
     this.size = verified.size;
@@ -162,7 +166,13 @@ class RawBase implements PatchBase {
 
   readInto(offset: number, target: Uint8Array): Promise<void> {
     requireInside(offset, target.length, this.size);
-    requireRead(readUpTo(this.fd, target, offset, this.location), target, offset, this.location);
+    if (target.length >= WINDOW_SIZE) requireRead(readUpTo(this.fd, target, offset, this.location), target, offset, this.location);
+    else {
+      if (offset < this.window.start || offset + target.length > this.window.end) this.window = { start: offset, end: offset + readUpTo(this.fd, this.memory, offset, this.location) };
+      const bytes = this.memory.subarray(offset - this.window.start, Math.min(offset + target.length, this.window.end) - this.window.start);
+      requireRead(bytes.length, target, offset, this.location);
+      target.set(bytes);
+    }
     return Promise.resolve();
   }
 

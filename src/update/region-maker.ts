@@ -131,7 +131,7 @@ export class RegionMaker {
       known = { from: oldFrom, index: new DeltaIndex(oldBytes) };
       this.indexes.set(subject.old, known);
     }
-    return { subject, from, now: bytes, oldFrom, old: known.index.old, alignments: known.index.align(bytes) };
+    return { subject, from, now: bytes, oldFrom, old: known.index.old, alignments: known.index.align(bytes, Math.max(0, from - oldFrom)) };
   }
 
   private describe({ subject, now, old, oldFrom, alignments }: Comparison, from: number, to: number): void {

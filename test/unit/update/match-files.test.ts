@@ -1,0 +1,61 @@
+/** What a patch costs says whether each new file was compared with the old one that it was made from. Contents are noise: a wrong match saves nothing. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { buildImage } from '../../../src/image/build.js';
+import { makePatch, type MakePatchReport } from '../../../src/update/make-patch.js';
+import { noise } from '../../helpers/make-tree.js';
+
+const trust = { keys: [], allowUnsigned: true, now: 0 };
+let folder: string;
+const at = (name: string): string => join(folder, name);
+
+beforeAll(() => { folder = mkdtempSync(join(tmpdir(), 'thawfs-match-')); });
+afterAll(() => { rmSync(folder, { recursive: true, force: true }); });
+
+type Tree = Readonly<Record<string, Uint8Array>>;
+const edited = (bytes: Uint8Array, ...places: number[]): Uint8Array => {
+  let [from, parts] = [0, [] as Uint8Array[]];
+  for (const place of places) [parts, from] = [[...parts, bytes.subarray(from, place), Buffer.from('some bytes more')], place];
+  return Buffer.concat([...parts, bytes.subarray(from)]);
+};
+
+async function patchBetween(before: Tree, after: Tree): Promise<MakePatchReport> {
+  for (const [age, tree] of [['old', before], ['new', after]] as const) {
+    rmSync(at(age), { recursive: true, force: true });
+    for (const [path, bytes] of Object.entries(tree)) {
+      mkdirSync(dirname(at(`${age}/${path}`)), { recursive: true });
+      writeFileSync(at(`${age}/${path}`), bytes);
+    }
+    await buildImage({ source: at(age), output: at(`${age}.img.zst`), chunkSize: 16384, name: 'app', sequence: 1, keys: [] });
+  }
+  return makePatch(at('old.img.zst'), at('new.img.zst'), at('patch'), { trust });
+}
+
+test('digits that are no versions: files of one folder whose names differ in them', async () => {
+  const [a, b, c] = [noise(100_000, 1), noise(100_000, 2), noise(100_000, 3)];
+  const { size } = await patchBetween(
+    { 'net-6.1.0-47/cfg80211.h': a, 'net-6.1.0-47/cfg802154.h': b, 'net-6.1.0-47/cfg8.h': c },
+    { 'net-6.1.0-56/cfg80211.h': edited(a, 50_000), 'net-6.1.0-56/cfg802154.h': edited(b, 70_000), 'net-6.1.0-56/cfg8.h': edited(c, 90_000) },
+  );
+  expect(size).toBeLessThan(10_000);
+});
+
+test('files of one name: the one from the folder that is named alike', async () => {
+  const names = ['debug', 'semver', 'yallist'];
+  const contents = names.map((_, i) => noise(60_000, 10 + i));
+  const old = Object.fromEntries(names.map((name, i) => [`modules/app/modules/${name}/lib/index.js`, contents[i]!]));
+  const now = Object.fromEntries(names.map((name, i) => [`modules/${name}/lib/index.js`, edited(contents[i]!, 1000 * (names.length - i))]));
+  const { size } = await patchBetween(old, now);
+  expect(size).toBeLessThan(10_000);
+});
+
+test('places far apart in one file that each differ a little', async () => {
+  const large = noise(2_000_000, 20);
+  const other = Uint8Array.from(large);
+  for (const place of [0, 300, 999_999, 1_999_990]) other.fill(0, place, place + 10);
+  const { size, data } = await patchBetween({ large }, { large: edited(other, 700_000, 1_400_000) });
+  expect(data).toBeLessThan(100);
+  expect(size).toBeLessThan(6_000);
+});
