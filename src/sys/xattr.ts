@@ -1,4 +1,6 @@
 /** Extended attributes of a path itself, never of what a symlink points to (xattr(7)). Linux only. */
+import { statfsSync } from 'node:fs';
+import { toBytes } from '../bytes/byte-string.js';
 import type { ByteString } from '../bytes/byte-string.js';
 import { cPath, fromCPath } from './c-path.js';
 import type { CPath } from './c-path.js';
@@ -48,8 +50,14 @@ export function getXattr(path: CPath, name: ByteString): Uint8Array | undefined 
   throw systemError(number, `lgetxattr ${name} of`, fromCPath(path));
 }
 
-/** @throws the system's error, for example EPERM, ENOTSUP, ENOSPC */
+/** @throws the system's error, for example EPERM, ENOTSUP, ENOSPC; E2BIG where a file system with room answers ENOSPC, as ext4 does beyond its one block a file */
 export function setXattr(path: CPath, name: ByteString, value: Uint8Array): void {
   if (lsetxattr === undefined) throw noLibc('lsetxattr');
-  if (lsetxattr(path, cPath(name), value, value.length, 0) !== 0) throw systemError(lastErrno(), `lsetxattr ${name} of`, fromCPath(path));
+  if (lsetxattr(path, cPath(name), value, value.length, 0) === 0) return;
+  const number = lastErrno();
+  throw systemError(number === errno.ENOSPC && hasRoom(path) ? errno.E2BIG : number, `lsetxattr ${name} of`, fromCPath(path));
+}
+
+function hasRoom(path: CPath): boolean {
+  return statfsSync(toBytes(fromCPath(path))).bavail > 0;
 }

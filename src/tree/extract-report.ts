@@ -15,7 +15,7 @@ export interface ExtractReport {
 
 const LINES_MAX = 1000;
 /** Errors that mean "not here, or not you"; everything else stops the extraction. */
-const forgivable = new Set(['EPERM', 'EACCES', 'ENOTSUP', 'EOPNOTSUPP', 'EINVAL', 'ENOSYS']);
+const forgivable = new Set(['EPERM', 'EACCES', 'ENOTSUP', 'EOPNOTSUPP', 'EINVAL', 'ENOSYS', 'E2BIG']);
 
 export class ReportKeeper implements ExtractReport {
   entries = 0;

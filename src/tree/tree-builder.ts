@@ -112,7 +112,12 @@ export class TreeBuilder {
     return name === undefined ? this.root : this.#walk(names, path, false)?.children.get(name);
   }
 
-  /** Goes down from the root. @param make whether missing directories are made; else the answer is undefined */
+  /** @returns the directory that `path` leads to, its last name followed as well where symlinks are; undefined when it leads to none. */
+  directory(path: ByteString): DirectoryNode | undefined {
+    return this.#walk(splitPath(path), path, false);
+  }
+
+  /** Goes down from the root. @param make whether missing directories are made; else the answer for what leads nowhere is undefined */
   #walk(names: readonly ByteString[], path: ByteString, make: boolean): DirectoryNode | undefined {
     const ahead = [...names].reverse();
     const trail: DirectoryNode[] = [this.root];
@@ -137,6 +142,8 @@ export class TreeBuilder {
         if (++followed > SYMLINKS_MAX) throw refused(path, `leads through more than ${SYMLINKS_MAX} symlinks`);
         if (next.target.startsWith('/')) trail.length = 1;
         ahead.push(...next.target.split('/').filter((part) => part !== '' && part !== '.').reverse());
+      } else if (!make) {
+        return undefined;
       } else {
         throw refused(path, `leads through ${display(name)}, which is a ${next.kind}`);
       }

@@ -25,8 +25,8 @@ export class LayerTarget implements EntryTarget {
     if (!name.startsWith(PREFIX)) {
       this.#bring(this.builder.put(path, node));
     } else if (name === OPAQUE) {
-      const directory = this.builder.find(path.slice(0, slash));
-      if (directory?.kind === 'directory') this.#removeLower(directory);
+      const directory = this.builder.directory(path.slice(0, slash));
+      if (directory !== undefined) this.#removeLower(directory);
     } else if (!name.startsWith(AUFS_PREFIX)) {
       const hidden = name.slice(PREFIX.length);
       checkName(hidden, path);
@@ -46,8 +46,8 @@ export class LayerTarget implements EntryTarget {
   }
 
   #hide(directoryPath: ByteString, name: ByteString): void {
-    const directory = this.builder.find(directoryPath);
-    if (directory?.kind !== 'directory') return;
+    const directory = this.builder.directory(directoryPath);
+    if (directory === undefined) return;
     const present = directory.children.get(name);
     if (present?.kind === 'directory' && this.#removeLower(present)) return;
     if (this.#fresh.get(directory)?.has(name) !== true) directory.children.delete(name);

@@ -21,7 +21,7 @@ export interface Header {
 
 /**
  * @param field the raw bytes of a numeric field
- * @returns the number; 0 for a field of NULs and blanks; NaN when it is neither octal text nor base-256, or beyond 2^53-1
+ * @returns the number; 0 for a field that begins with NUL or has blanks only; NaN when it is neither octal text nor base-256, or beyond 2^53-1
  */
 export function decodeNumber(field: Uint8Array): number {
   const first = field[0]!;
@@ -37,8 +37,9 @@ export function decodeNumber(field: Uint8Array): number {
   while (field[at] === 0x20) at++;
   let value = 0;
   for (; at < field.length && field[at]! >= 0x30 && field[at]! <= 0x37; at++) value = value * 8 + field[at]! - 0x30;
-  for (; at < field.length; at++) if (field[at] !== 0x20 && field[at] !== 0) return NaN;
-  return value;
+  // What stands behind the blank or NUL that ends a number is left from whatever the archiver had there before.
+  const terminator = field[at];
+  return terminator === undefined || terminator === 0x20 || terminator === 0 ? value : NaN;
 }
 
 const CHECKSUM_START = tarHeader.offsetOf('checksum');
@@ -56,6 +57,13 @@ function sums(block: Uint8Array): [unsigned: number, signed: number] {
   return [unsigned, unsigned - 256 * high];
 }
 
+/** @returns the error for what begins as no archive does. */
+export function noArchive(): ThawfsError {
+  return new ThawfsError('BAD_MAGIC', 'this is not a tar archive', {
+    detail: { record: 'tar header', offset: 0 }, suggestion: 'Name a directory, a tar archive, oci:DIR, docker-archive:FILE, dump:FILE or ext4:FILE.',
+  });
+}
+
 /**
  * @param block 512 bytes
  * @param offset of the block in the archive, for messages
@@ -71,9 +79,7 @@ export function decodeHeader(block: Uint8Array, offset: number): Header {
   const magic = Buffer.from(raw.magic.buffer, raw.magic.byteOffset, 8).toString('latin1');
   if (!sums(block).includes(decodeNumber(raw.checksum))) {
     if (offset === 0 && !magic.startsWith('ustar')) {
-      throw new ThawfsError('BAD_MAGIC', 'this is not a tar archive', {
-        detail: { record: 'tar header', offset }, suggestion: 'Name a directory, a tar archive, oci:DIR, docker-archive:FILE, dump:FILE or ext4:FILE.',
-      });
+      throw noArchive();
     }
     throw new ThawfsError('CHECKSUM_MISMATCH', `tar header at byte ${offset}: its checksum is wrong`, {
       detail: { record: 'tar header', offset }, suggestion: 'Check that the file is a tar archive and was copied whole.',

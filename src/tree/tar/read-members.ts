@@ -11,7 +11,7 @@ import type { ArchiveReader, DataSink } from '../archive-reader.js';
 import { PieceList } from '../pieces.js';
 import { dataRuns } from '../zero-blocks.js';
 import { hostNames } from './acl-text.js';
-import { decodeHeader } from './header.js';
+import { decodeHeader, noArchive } from './header.js';
 import type { Header } from './header.js';
 import { attributesOf, linkPathOf, pathOf, sizeOf } from './member.js';
 import type { GnuNames, MemberOptions } from './member.js';
@@ -73,10 +73,15 @@ class MemberReader {
       const block = await this.reader.readUnlessEnded(TAR_BLOCK_SIZE);
       if (block === undefined) {
         if (this.options.endOptional === true && offset > 0) return;
-        throw new ThawfsError('TRUNCATED', `the archive stops at byte ${offset} without its end mark of zeros`, { detail: { offset }, suggestion: 'Copy or download the archive again.' });
+        throw new ThawfsError('TRUNCATED', `the archive stops at byte ${offset} without its end mark of zeros`, {
+          detail: { offset }, suggestion: offset === 0 ? 'See why nothing was written to it.' : 'Copy or download the archive again; or, if it never had an end mark, add one: (cat FILE; head -c 1024 /dev/zero) | thawfs build - …',
+        });
       }
       if (dataRuns(block, 0).length === 0) {
-        if (!(await this.reader.drain())) this.options.warn('What follows the end of the archive was not read, as tar does not read it.');
+        const nothingFollows = await this.reader.drain();
+        // File systems begin with zeros, and are not to pass for an archive of nothing.
+        if (offset === 0 && !nothingFollows) throw noArchive();
+        if (!nothingFollows) this.options.warn('What follows the end of the archive was not read, as tar does not read it.');
         return;
       }
       const header = decodeHeader(block, offset);

@@ -67,6 +67,12 @@ describe('layers', () => {
     expect(listing(root)).toEqual(['abs', 'etc', 'etc/passwd=3', 'lib', 'usr', 'usr/lib', 'usr/lib/new=2']);
   }));
 
+  oracleTest(needs, 'whiteouts reach through symlinks of lower layers, and remove nothing where there is no directory', () => withTempDir(async (directory) => {
+    const lower = 'mkdir -p usr/lib etc; ln -s usr/lib lib; ln -s /etc abs; touch usr/lib/old etc/old etc/stays file';
+    const upper = layerOf(`${directory}/upper`, 'mkdir lib abs file; touch lib/.wh..wh..opq lib/new abs/.wh.old file/.wh.x', ['./lib/.wh..wh..opq', './lib/new', './abs/.wh.old', './file/.wh.x']);
+    expect(listing(await flatten(directory, [lower, upper]))).toEqual(['abs', 'etc', 'etc/stays=', 'file=', 'lib', 'usr', 'usr/lib', 'usr/lib/new=']);
+  }));
+
   oracleTest(needs, 'a layer that ends with the last byte of its last file, as umoci writes it', () => withTempDir(async (directory) => {
     const layer = layerOf(`${directory}/layer`, 'echo -n 1 > a; echo -n last > b', ['./a', './b']);
     const end = layer.lastIndexOf('last') + 'last'.length;

@@ -7,6 +7,7 @@ import type { DirectoryNode, FileNode } from '../../../src/model/tree.js';
 import { parseDump } from '../../../src/tree/dump.js';
 import { scanDirectory } from '../../../src/tree/from-directory.js';
 import { extractTree } from '../../../src/tree/to-directory.js';
+import { makeImage, run } from '../../helpers/ext4-image.js';
 import { compareTrees } from '../../helpers/compare-tree.js';
 import { makeTree } from '../../helpers/make-tree.js';
 import { oracleTest } from '../../helpers/oracle.js';
@@ -54,6 +55,21 @@ describe('extractTree', () => {
     expect([stats.mode & 0o7777, stats.uid, stats.mtimeMs, readFileSync(`${directory}/to/tree/capable`, 'latin1')]).toEqual([0o755, 65534, 6000, 'abc']);
     expect(lstatSync(`${directory}/to/tree/mine`).mode & 0o7777).toBe(0o6755);
     expect(lstatSync(`${directory}/to/tree/pipe`).isFIFO()).toBe(true);
+  }));
+
+  oracleTest(['root', 'loop', 'mkfs.ext4'], 'an attribute that is larger than the file system keeps is reported, a full file system ends it', () => withTempDir(async (directory) => {
+    const tree = parseDump(`${root}/f file 0644 0 0 5.000000000 1 - - inline:a user.large=${'61'.repeat(5000)} user.small=62\n`);
+    makeImage(`${directory}/image`, '-b 4096 -O ^ea_inode', undefined, 16 << 20);
+    mkdirSync(`${directory}/at`);
+    run('mount', '-o', 'loop', `${directory}/image`, `${directory}/at`);
+    try {
+      expect((await extractTree(tree, `${directory}/at/to`, { readPiece })).skipped).toEqual(['f: attribute user.large (E2BIG)']);
+      expect(readFileSync(`${directory}/at/to/f`, 'latin1')).toBe('a');
+      run('sh', '-c', `head -c 32M /dev/zero > ${directory}/at/full || true`);
+      await expect(extractTree(tree, `${directory}/at/again`, { readPiece })).rejects.toMatchObject({ code: 'NO_SPACE' });
+    } finally {
+      run('umount', `${directory}/at`);
+    }
   }));
 
   test('a file has its name when it is whole; before, no file has', () => withTempDir(async (directory) => {

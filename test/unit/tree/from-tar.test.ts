@@ -61,7 +61,7 @@ describe('names', () => {
 describe('numbers', () => {
   test('octal with blanks, base-256 with sign, pax over both', async () => {
     const nodes = await nodesOf(archive(
-      entry({ name: 'blank', mtime: Buffer.from('   17 \0\0\0\0\0\0') }),
+      entry({ name: 'blank', mtime: Buffer.from('   17 \0\0\0\0\0\0') }), entry({ name: 'reused', mtime: Buffer.from('17\x000000777\0\0') }),
       entry({ name: 'large', mtime: base256(1n << 40n, 12) }),
       entry({ name: 'negative', mtime: base256(-5n, 12) }),
       pax({ mtime: '-1.5', uid: '4294967295', gid: '7' }), entry({ name: 'pax' }),
@@ -69,7 +69,7 @@ describe('numbers', () => {
       pax({ mtime: '12.' }), entry({ name: 'whole' }),
     ));
     const time = (name: string): number[] => [nodes.get(name)!.mtimeSeconds, nodes.get(name)!.mtimeNanoseconds];
-    expect(['blank', 'large', 'negative', 'pax', 'barely', 'whole'].map(time)).toEqual([[15, 0], [2 ** 40, 0], [-5, 0], [-2, 500_000_000], [-1, 999_999_999], [12, 0]]);
+    expect(['blank', 'reused', 'large', 'negative', 'pax', 'barely', 'whole'].map(time)).toEqual([[15, 0], [15, 0], [2 ** 40, 0], [-5, 0], [-2, 500_000_000], [-1, 999_999_999], [12, 0]]);
     expect(nodes.get('pax')).toMatchObject({ uid: 4_294_967_295, gid: 7 });
   });
 
@@ -296,6 +296,8 @@ describe('damage', () => {
 
   test('text is no archive; other compressions name the command', async () => {
     await expect(nodesOf(Buffer.from('hello\n'.repeat(200)))).rejects.toMatchObject({ code: 'BAD_MAGIC' });
+    // A file system, whose first block is mostly empty: an archive of nothing at first sight.
+    await expect(nodesOf(Buffer.concat([end, Buffer.from('superblock'), end]))).rejects.toMatchObject({ code: 'BAD_MAGIC' });
     for (const [magic, command] of [['BZh91A', 'bzcat'], ['\xfd7zXZ\0', 'xzcat'], ['\x04"M\x18..', 'lz4cat']] as const) {
       await expect(nodesOf(Buffer.from(magic, 'latin1'))).rejects.toMatchObject({ code: 'FEATURE_UNSUPPORTED', suggestions: [expect.stringContaining(command)] });
     }
