@@ -24,7 +24,8 @@ SOURCE is one of:
   a directory             needs no rights but to read it
   FILE.tar                also .tar.gz and .tar.zst; - reads a tar from standard input
   oci:DIR[:TAG]           OCI layout directory
-  docker-archive:FILE     what docker save writes
+  oci-archive:FILE[:TAG]  the same in a tar, as skopeo, podman and buildx write it; FILE may be -
+  docker-archive:FILE     what docker save writes; FILE may be -
   ext4:FILE               a file system that exists; its bytes are kept
   dump:FILE               what thawfs dump writes; attributes only`;
 
@@ -53,6 +54,7 @@ SOURCE is one of:
     'check': boolean({ allowNo: true, default: true, helpGroup: 'PACKING', summary: 'Read the finished image back and check it.' }),
     'profile': string({ helpValue: 'FILE', helpGroup: 'PACKING', summary: 'Lay out first what this start-up profile names, and have mounts fetch it first; written by mount --record and run --record.' }),
     'exclude': string({ multiple: true, multipleNonGreedy: true, helpValue: 'GLOB', helpGroup: 'TREE', summary: 'Leave out what matches. May be repeated.' }),
+    'one-file-system': boolean({ helpGroup: 'TREE', summary: 'Take directories that other file systems are mounted on as empty: /proc and /sys of a running system.' }),
     'owner': ownerFlag({ helpGroup: 'TREE', summary: 'Owner of everything, instead of that in the source.' }),
     'clamp-mtime': string({
       helpValue: 'TIME', helpGroup: 'TREE', summary: 'No file is modified later than this, by default SOURCE_DATE_EPOCH.',
@@ -93,7 +95,7 @@ SOURCE is one of:
             location: flags.base, trust: await trustPolicy({ ...flags, 'any-sequence': true }), zeroFree: flags['zero-free'], ...given({ maxWaste: flags['max-waste'] }),
           },
           name: flags.name, label: flags.label, sequence: flags.sequence, expires: flags.expires, level: flags.level, chunkSize: flags['chunk-size'],
-          jobs: flags.jobs, profile: flags.profile, exclude: flags.exclude, owner: flags.owner, clampMtime: clampTime(flags['clamp-mtime'], process.env), salt: flags.salt, uuid: flags.uuid,
+          jobs: flags.jobs, profile: flags.profile, exclude: flags.exclude, oneFileSystem: flags['one-file-system'], owner: flags.owner, clampMtime: clampTime(flags['clamp-mtime'], process.env), salt: flags.salt, uuid: flags.uuid,
           volumeName: flags['volume-name'], size: flags.size, freeBytes: flags.free,
         }),
         signal: this.signal, onProgress: progress.update,

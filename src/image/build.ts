@@ -28,7 +28,7 @@ export type BuildStage = 'scan' | 'pack' | 'check';
 const DEFAULT_NAME = 'image';
 
 export interface BuildOptions extends Omit<RawSourceOptions, 'profile'>, Partial<SignOptions> {
-  /** A directory, a tar (`-` = standard input), `oci:DIR[:TAG]`, `docker-archive:FILE`, `dump:FILE` or `ext4:FILE`. */
+  /** A directory, a tar (`-` = standard input), `oci:DIR[:TAG]`, `oci-archive:FILE[:TAG]`, `docker-archive:FILE`, `dump:FILE` or `ext4:FILE`. */
   readonly source: string;
   /** The image file to write; replaced if it exists, and only when the new one is complete. */
   readonly output: string;

@@ -1,5 +1,5 @@
 /**
- * A directory of this machine as a tree. Goes into mount points, as tar does; never follows a symlink below the root;
+ * A directory of this machine as a tree. Goes into mount points unless told otherwise, as tar does; never follows a symlink below the root;
  * access, change and birth times are not part of a tree. docs/decisions/xattrs.md says which attributes are.
  */
 import { readdirSync, readlinkSync } from 'node:fs';
@@ -24,6 +24,8 @@ export interface ScanOptions {
   readonly skip?: PathMatcher;
   /** Full names of extended attributes kept beside the portable ones. */
   readonly extraXattrs?: readonly ByteString[];
+  /** Take what other file systems are mounted on as empty directories; default false. */
+  readonly oneFileSystem?: boolean;
   /** The names in a directory; default readdir(3). */
   readonly readNames?: (directory: ByteString) => ByteString[];
 }
@@ -53,6 +55,8 @@ class DirectoryScan {
   /** Files with several names, by file system and inode number. */
   readonly #linked = new Map<string, TreeNode>();
   readonly #pending: Pending[] = [];
+  /** Of the root, where nothing else is to be entered. */
+  #fileSystem: string | undefined;
   readonly #readNames: (directory: ByteString) => ByteString[];
 
   constructor(readonly top: ByteString, readonly options: ScanOptions) {
@@ -77,6 +81,7 @@ class DirectoryScan {
     }
     const root: DirectoryNode = { kind: 'directory', ...this.#attributes(path), children: new Map<ByteString, TreeNode>() };
     this.#pending.push({ node: root, path: '' });
+    if (this.options.oneFileSystem === true) this.#fileSystem = this.#fileSystemSeen;
     return root;
   }
 
@@ -96,7 +101,8 @@ class DirectoryScan {
       const child = this.#node(this.#entry.of(name), directory, name, inner);
       if (child === undefined) continue;
       node.children.set(name, child);
-      if (child.kind === 'directory') this.#pending.push({ node: child, path: inner });
+      const isElsewhere = this.#fileSystem !== undefined && this.#fileSystem !== this.#fileSystemSeen;
+      if (child.kind === 'directory' && !isElsewhere) this.#pending.push({ node: child, path: inner });
     }
   }
 
@@ -108,7 +114,7 @@ class DirectoryScan {
       const type = inode.mode & 0o170000;
       if (this.options.skip?.(inner, type === typeBits.directory) === true) return undefined;
       if (inode.linkCount < 2 || type === typeBits.directory) return this.#newNode(type, cpath, directory, name);
-      const key = `${inode.fileSystemMajor}:${inode.fileSystemMinor}:${inode.inodeHigh}:${inode.inodeLow}`;
+      const key = `${this.#fileSystemSeen}:${inode.inodeHigh}:${inode.inodeLow}`;
       const known = this.#linked.get(key);
       if (known !== undefined) return known;
       const node = this.#newNode(type, cpath, directory, name);
@@ -133,6 +139,11 @@ class DirectoryScan {
       case typeBits['block-device']: return { kind: 'block-device', ...attributes, major: inode.deviceMajor, minor: inode.deviceMinor };
       default: throw new ThawfsError('FEATURE_UNSUPPORTED', `${display(path)}: file type 0${type.toString(8)} has no place in a tree`);
     }
+  }
+
+  /** Of what was looked at last. */
+  get #fileSystemSeen(): string {
+    return `${this.#inode.fileSystemMajor}:${this.#inode.fileSystemMinor}`;
   }
 
   #attributes(cpath: CPath): Attributes {

@@ -1,10 +1,13 @@
-/** An OCI image layout directory as a tree: index, manifest, layers (OCI image specification 1.1). */
-import { existsSync } from 'node:fs';
+/** An OCI image layout, a directory or a tar of one, as a tree: index, manifest, layers (OCI image specification 1.1). */
+import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { ThawfsError } from '../errors.js';
+import { readTar } from './from-tar.js';
 import type { ReadTarOptions } from './from-tar.js';
-import { flattenLayers } from './layers.js';
-import { MANIFEST_MAX, OciBlobs, fileContent } from './oci-blobs.js';
+import { flattenArchive, flattenLayers } from './layers.js';
+import type { Layer } from './layers.js';
+import { MANIFEST_MAX, OciBlobs, archiveFiles, fileContent } from './oci-blobs.js';
+import type { LayoutFiles } from './oci-blobs.js';
 import { JsonRecord, parseDescriptor } from './oci-json.js';
 import type { Descriptor, Platform } from './oci-json.js';
 import { contentBytes } from './content-feed.js';
@@ -24,14 +27,22 @@ const layerType = /^application\/vnd\.(?:oci\.image\.layer(?:\.nondistributable)
 const architectures: Readonly<Record<string, string>> = { x64: 'amd64', ia32: '386', ppc64: 'ppc64le' };
 
 /**
- * @param spec `DIR` or `DIR:TAG`
+ * @param spec `DIR` or `DIR:TAG`; in place of DIR a tar of one, compressed or not, `-` for standard input
  * @throws OBJECT_MISSING, BLOB_DIGEST_MISMATCH; BAD_ARGUMENT when no image fits, or several; BAD_FIELD, FEATURE_UNSUPPORTED for
  *   what is no such image; what reading a tar throws
  */
 export async function readOciLayout(spec: string, options: ReadOciOptions = {}): Promise<TreeSource> {
-  const { directory, tag } = splitSpec(spec);
-  const blobs = new OciBlobs(directory, options.signal);
-  const index = JsonRecord.parse(contentBytes(fileContent(join(directory, 'index.json'), `${directory}/index.json`), MANIFEST_MAX, 'index.json'), 'index.json');
+  const { path, tag } = splitSpec(spec);
+  if (path !== '-' && (!existsSync(path) || statSync(path).isDirectory())) {
+    return flattenLayers(layersOf((file, label) => fileContent(join(path, file), label), path, tag, options), options);
+  }
+  return flattenArchive(await readTar(path, options), (root) => layersOf(archiveFiles(root), path, tag, options), options);
+}
+
+function layersOf(files: LayoutFiles, path: string, tag: string | undefined, options: ReadOciOptions): Layer[] {
+  const spec = tag === undefined ? path : `${path}:${tag}`;
+  const blobs = new OciBlobs(files, options.signal);
+  const index = JsonRecord.parse(contentBytes(files('index.json', `${path}/index.json`), MANIFEST_MAX, 'index.json'), 'index.json');
   const tagged = manifestsOf(index).filter((descriptor) => tag === undefined || descriptor.tag === tag);
   if (tagged.length === 0) {
     const tags = manifestsOf(index).flatMap(({ tag: name }) => name ?? []);
@@ -40,20 +51,19 @@ export async function readOciLayout(spec: string, options: ReadOciOptions = {}):
   const manifest = findManifest(tagged, blobs, options.platform, spec);
   const config = manifest.field('config');
   if (config !== undefined) blobs.open(parseDescriptor(config));
-  const layers = manifest.required('layers').items().map(parseDescriptor).map((descriptor) => {
+  return manifest.required('layers').items().map(parseDescriptor).map((descriptor) => {
     if (!layerType.test(descriptor.mediaType)) {
       throw new ThawfsError('FEATURE_UNSUPPORTED', `layer ${descriptor.digest}: media type "${descriptor.mediaType.slice(0, 100)}" is not read`, { detail: { mediaType: descriptor.mediaType } });
     }
     return { label: `layer ${descriptor.digest}`, content: blobs.open(descriptor) };
   });
-  return flattenLayers(layers, options);
 }
 
-/** A directory's name may hold a colon: the whole is tried first. */
-function splitSpec(spec: string): { directory: string; tag: string | undefined } {
+/** A name may hold a colon: the whole is tried first. */
+function splitSpec(spec: string): { path: string; tag: string | undefined } {
   const colon = spec.lastIndexOf(':');
-  if (colon < 0 || existsSync(join(spec, 'index.json'))) return { directory: spec, tag: undefined };
-  return { directory: spec.slice(0, colon), tag: spec.slice(colon + 1) };
+  if (colon < 0 || existsSync(spec)) return { path: spec, tag: undefined };
+  return { path: spec.slice(0, colon), tag: spec.slice(colon + 1) };
 }
 
 function manifestsOf(index: JsonRecord): Descriptor[] {

@@ -23,6 +23,8 @@ export interface ReadTarOptions {
   readonly spoolDirectory?: string;
   /** The most memory that the tree may take, bytes; default the size that the heap may have. */
   readonly memoryLimit?: number;
+  /** What `-` reads; default the process's standard input. */
+  readonly stdin?: Readable;
   readonly signal?: AbortSignal;
 }
 
@@ -30,12 +32,13 @@ export interface ReadTarOptions {
  * Reads `.tar`, `.tar.gz` or `.tar.zst`, told apart by their first bytes. Contents of a plain file stay in it; those of a
  * stream or a compressed file go into one temporary file without a name, zeros left out. About 1 GB/s plain.
  *
- * @param input path of a file, or a stream
+ * @param input path of a file, `-` for standard input, or a stream
  * @throws PATH_MISSING; TRUNCATED, CHECKSUM_MISMATCH, BAD_FIELD, LIMIT_EXCEEDED for what is no proper archive;
  *   FEATURE_UNSUPPORTED for other compressions and members; NO_SPACE for the temporary file
  */
 export async function readTar(input: string | Readable, options: ReadTarOptions = {}): Promise<TreeSource> {
   if (typeof input !== 'string') return readStream(input, 'the stream', options);
+  if (input === '-') return readStream(options.stdin ?? process.stdin, 'standard input', options);
   let fd: number;
   try {
     fd = openSync(input, 'r');

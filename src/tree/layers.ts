@@ -1,6 +1,7 @@
 /** Container layers laid over one another in memory, from the lowest to the highest. */
 import type { Content } from '../model/content.js';
 import { isHostFile } from '../model/content.js';
+import type { DirectoryNode } from '../model/tree.js';
 import { ArchiveReader } from './archive-reader.js';
 import { SNIFF_BYTES, decompress, sniffCompression } from './compression.js';
 import { ContentFeed, contentStream } from './content-feed.js';
@@ -41,6 +42,23 @@ export async function flattenLayers(layers: readonly Layer[], options: ReadTarOp
     throw error;
   }
   return { root: builder.root, warnings: [...warnings], dispose: () => spool.dispose() };
+}
+
+/** As flattenLayers, of layers that lie in an archive, which is done with when they are. */
+export async function flattenArchive(archive: TreeSource, layersOf: (root: DirectoryNode) => readonly Layer[], options: ReadTarOptions): Promise<TreeSource> {
+  try {
+    const flat = await flattenLayers(layersOf(archive.root), options);
+    return {
+      root: flat.root, warnings: [...archive.warnings, ...flat.warnings],
+      dispose: () => {
+        flat.dispose();
+        archive.dispose();
+      },
+    };
+  } catch (error) {
+    archive.dispose();
+    throw error;
+  }
 }
 
 async function readLayer({ label, content }: Layer, target: LayerTarget, store: ContentStore, options: TarOptions, signal?: AbortSignal): Promise<void> {

@@ -1,18 +1,35 @@
-/** The blobs of an OCI layout directory. No byte of one is used before all of it matched its digest. */
+/** The files of an OCI layout, a directory or an archive of one, and its blobs. No byte of one is used before all of it matched its digest. */
 import { createHash } from 'node:crypto';
 import { lstatSync } from 'node:fs';
 import type { Stats } from 'node:fs';
-import { join } from 'node:path';
 import { fromText } from '../bytes/byte-string.js';
 import { ThawfsError, fromErrno } from '../errors.js';
 import type { Content, HostFile } from '../model/content.js';
+import type { DirectoryNode } from '../model/tree.js';
 import { MiB } from '../units.js';
+import { fileAt } from './archive-files.js';
 import { ContentFeed, contentBytes } from './content-feed.js';
 import { JsonRecord } from './oci-json.js';
 import type { Descriptor } from './oci-json.js';
 
+/** The files of a layout by their paths in it. @throws OBJECT_MISSING */
+export type LayoutFiles = (path: string, label: string) => Content;
+
 /** Manifests and indexes are read whole. */
 export const MANIFEST_MAX = 4 * MiB;
+
+function absent(label: string, path: string, cause?: unknown): ThawfsError {
+  return new ThawfsError('OBJECT_MISSING', `${label} is not there`, { detail: { path }, cause, suggestion: 'Copy the image again, with all its layers.' });
+}
+
+/** @returns the files of a layout in an archive that was read as a tree */
+export function archiveFiles(root: DirectoryNode): LayoutFiles {
+  return (path, label) => {
+    const content = fileAt(root, path);
+    if (content === undefined) throw absent(label, path);
+    return content;
+  };
+}
 
 /** @returns a file of this machine as a content, wherever it lies. */
 export function fileContent(path: string, label: string): Content {
@@ -22,7 +39,7 @@ export function fileContent(path: string, label: string): Content {
   } catch (error) {
     const typed = fromErrno(error, `opening ${label}`);
     if (typed.code !== 'PATH_MISSING') throw typed;
-    throw new ThawfsError('OBJECT_MISSING', `${label} is not there`, { detail: { path }, cause: error, suggestion: 'Copy the image again, with all its layers.' });
+    throw absent(label, path, error);
   }
   if (!stats.isFile()) throw new ThawfsError('BAD_FIELD', `${label} is not a regular file`, { detail: { path } });
   const { size, mtimeMs } = stats;
@@ -48,12 +65,12 @@ export function verifyDigest(content: Content, digest: string, label: string, si
 }
 
 export class OciBlobs {
-  constructor(private readonly directory: string, private readonly signal?: AbortSignal) {}
+  constructor(private readonly files: LayoutFiles, private readonly signal?: AbortSignal) {}
 
   /** @throws OBJECT_MISSING, BLOB_DIGEST_MISMATCH */
   open({ digest, size }: Descriptor): Content {
     const label = `blob ${digest}`;
-    const content = fileContent(join(this.directory, 'blobs', 'sha256', digest.slice('sha256:'.length)), label);
+    const content = this.files(`blobs/sha256/${digest.slice('sha256:'.length)}`, label);
     if (content.size !== size) {
       throw new ThawfsError('BLOB_DIGEST_MISMATCH', `${label}: it has ${content.size} bytes, the manifest says ${size}`, { detail: { expected: size, actual: content.size } });
     }

@@ -9,6 +9,8 @@ import type { TreeSource } from './tree-source.js';
 export interface OpenTreeOptions {
   /** Patterns of entries that need not be read; {@link applyFilters} removes the same from any tree. Default none. */
   readonly exclude?: readonly string[];
+  /** Of a directory: take what other file systems are mounted on as empty directories; default false. */
+  readonly oneFileSystem?: boolean;
   /** Full names of extended attributes kept beside the portable ones; default none. */
   readonly extraXattrs?: readonly ByteString[];
   /** What `-` reads; default the process's standard input. */
@@ -22,20 +24,29 @@ export interface OpenTreeOptions {
 
 /**
  * @param spec a directory; a tar archive, compressed or not, `-` for one on standard input; `oci:DIR[:TAG]`;
- *   `docker-archive:FILE`; `dump:FILE`
+ *   `oci-archive:FILE[:TAG]` and `docker-archive:FILE`, where FILE may be `-` too; `dump:FILE`
  * @throws PATH_MISSING and what the kind of source throws
  */
 export async function openTree(spec: string, options: OpenTreeOptions = {}): Promise<TreeSource> {
   options.signal?.throwIfAborted();
-  if (spec === '-') return (await import('./from-tar.js')).readTar(options.stdin ?? process.stdin, options);
-  const [, scheme, rest = ''] = /^(oci|docker-archive|dump):(.*)$/s.exec(spec) ?? [];
-  if (scheme === 'oci') return (await import('./from-oci.js')).readOciLayout(rest, options);
+  const [, scheme, rest = ''] = /^(oci|oci-archive|docker-archive|dump):(.*)$/s.exec(spec) ?? [];
+  if (scheme === 'oci' || scheme === 'oci-archive') return (await import('./from-oci.js')).readOciLayout(rest, options);
   if (scheme === 'docker-archive') return (await import('./from-docker-archive.js')).readDockerArchive(rest, options);
   if (scheme === 'dump') return { root: (await import('./dump.js')).parseDump(readText(rest)), warnings: [], dispose: () => undefined };
-  if (!isDirectory(spec)) return (await import('./from-tar.js')).readTar(spec, options);
-  const { exclude = [], extraXattrs = [] } = options;
+  if (spec === '-' || !isDirectory(spec)) return withContainerHint(await (await import('./from-tar.js')).readTar(spec, options), 'archive');
+  const { exclude = [], extraXattrs = [], oneFileSystem = false } = options;
   const { scanDirectory } = await import('./from-directory.js');
-  return scanDirectory(spec, { extraXattrs, ...(exclude.length > 0 ? { skip: (await import('./glob.js')).compileGlobs(exclude) } : {}) });
+  return withContainerHint(scanDirectory(spec, { extraXattrs, oneFileSystem, ...(exclude.length > 0 ? { skip: (await import('./glob.js')).compileGlobs(exclude) } : {}) }), 'directory');
+}
+
+/** A container image is easily named without its scheme; what comes out then are the files that it is kept in. */
+function withContainerHint(source: TreeSource, kind: 'archive' | 'directory'): TreeSource {
+  const has = (name: string): boolean => source.root.children.has(name);
+  const isDocker = kind === 'archive' && has('manifest.json') && (has('repositories') || has('oci-layout'));
+  const isLayout = has('oci-layout') && has('index.json') && has('blobs');
+  if (!isDocker && !isLayout) return source;
+  const prefix = isDocker ? 'docker-archive:' : kind === 'archive' ? 'oci-archive:' : 'oci:';
+  return { ...source, warnings: [...source.warnings, `The source is a container image, taken as the files it is kept in; with ${prefix} before its name it is taken as what it contains.`] };
 }
 
 function isDirectory(path: string): boolean {

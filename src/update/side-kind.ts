@@ -7,7 +7,7 @@ const MAGIC_OFFSET = headHeader.offsetOf('magic');
 /** @returns whether it is an image file or a URL; what is not there is taken for an image, whose opening says so */
 export function isImage(location: string): boolean {
   if (/^https?:|^file:/i.test(location)) return true;
-  if (location === '-' || /^(?:oci|docker-archive|dump):/.test(location)) return false;
+  if (location === '-' || /^(?:oci|oci-archive|docker-archive|dump):/.test(location)) return false;
   try {
     if (!statSync(location).isFile()) return false;
     return hasMagic(location);

@@ -1,5 +1,5 @@
 /** `thawfs build`, and what all others make of its image, as a user runs them. */
-import { spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Manifest } from '../../src/format/manifest.js';
@@ -67,6 +67,24 @@ describe('flags reach the image', () => {
     expect(lines.map((line) => line.split(' ').slice(0, 6).join(' '))).toEqual([
       '/ directory 0755 7 8 1000000000.000000000', '/etc directory 0755 7 8 1000000000.000000000', '/etc/hello file 0644 7 8 1000000000.000000000',
     ]);
+  });
+
+  oracleTest(['root', 'linux'], '--one-file-system leaves mount points empty', async () => {
+    mkdirSync(cli.path('mounts/here'), { recursive: true });
+    mkdirSync(cli.path('mounts/there'));
+    writeFileSync(cli.path('mounts/here/file'), '');
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'mode=711', 'tmpfs', cli.path('mounts/there')]);
+    try {
+      writeFileSync(cli.path('mounts/there/file'), '');
+      await cli.json(['build', 'mounts', '-o', 'mounts.img', '--one-file-system']);
+      await cli.json(['build', 'mounts', '-o', 'all.img']);
+    } finally {
+      execFileSync('umount', [cli.path('mounts/there')]);
+    }
+    const names = async (image: string): Promise<string[]> => (await cli.run(['ls', '-R', image, '--allow-unsigned', '--json'])).stdout.trimEnd().split('\n').map((line) => (JSON.parse(line) as { path: string }).path).sort();
+    expect(await names('mounts.img')).toEqual(['/here', '/here/file', '/there']);
+    expect(await names('all.img')).toEqual(['/here', '/here/file', '/there', '/there/file']);
+    expect((await cli.json<{ permissions: number }>(['stat', 'mounts.img', '/there', '--allow-unsigned'])).permissions.toString(8)).toBe('711');
   });
 
   test('several keys, and a certificate', async () => {

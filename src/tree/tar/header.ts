@@ -60,7 +60,7 @@ function sums(block: Uint8Array): [unsigned: number, signed: number] {
 /** @returns the error for what begins as no archive does. */
 export function noArchive(): ThawfsError {
   return new ThawfsError('BAD_MAGIC', 'this is not a tar archive', {
-    detail: { record: 'tar header', offset: 0 }, suggestion: 'Name a directory, a tar archive, oci:DIR, docker-archive:FILE, dump:FILE or ext4:FILE.',
+    detail: { record: 'tar header', offset: 0 }, suggestion: 'Name a directory, a tar archive, oci:DIR, oci-archive:FILE, docker-archive:FILE, dump:FILE or ext4:FILE.',
   });
 }
 

@@ -1,6 +1,6 @@
 /** Container images: layers flatten as the OCI image specification says. */
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, createReadStream, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { describe, expect } from '@jest/globals';
 import { walk } from '../../../src/model/tree.js';
@@ -125,6 +125,30 @@ describe('oci:', () => {
     await expect(names(`oci:${directory}`)).rejects.toMatchObject({ code: 'BAD_ARGUMENT' });
     await expect(names(`oci:${directory}:nope`)).rejects.toMatchObject({ code: 'BAD_ARGUMENT', detail: { tags: ['multi', 'v1:x', 'plain'] } });
     await expect(names(`oci:${directory}:multi`, { os: 'plan9', architecture: 'mips' })).rejects.toMatchObject({ code: 'BAD_ARGUMENT' });
+  }));
+
+  oracleTest(needs, 'a layout in an archive, plain, compressed and on standard input; taken for something else, a warning says so', () => withTempDir(async (directory) => {
+    const layout = `${directory}/layout`;
+    const image = putImage(layout, [putBlob(layout, layerOf(`${directory}/one`, 'echo -n 1 > a; touch gone'), LAYER), putBlob(layout, gzipSync(layerOf(`${directory}/two`, 'echo -n 2 > b; touch .wh.gone')), `${LAYER}+gzip`)]);
+    putIndex(layout, [{ ...image, annotations: { 'org.opencontainers.image.ref.name': 'v1' } }]);
+    execFileSync('tar', ['-C', layout, '-cf', `${directory}/a:b.tar`, '.']);
+    writeFileSync(`${directory}/packed`, gzipSync(readFileSync(`${directory}/a:b.tar`)));
+    const specs = [`oci-archive:${directory}/a:b.tar`, `oci-archive:${directory}/a:b.tar:v1`, `oci:${directory}/packed:v1`, 'oci-archive:-', 'oci-archive:-:v1'];
+    for (const spec of specs) {
+      const source = await openTree(spec, { stdin: createReadStream(`${directory}/packed`) });
+      expect([spec, ...listing(source.root)]).toEqual([spec, 'a=1', 'b=2']);
+      expect(source.warnings).toEqual([]);
+      source.dispose();
+    }
+    await expect(openTree(`oci-archive:${directory}/packed:v2`)).rejects.toMatchObject({ code: 'BAD_ARGUMENT' });
+    await expect(openTree(`oci-archive:${directory}/none`)).rejects.toMatchObject({ code: 'OBJECT_MISSING' });
+    await expect(openTree(`docker-archive:${directory}/packed`)).rejects.toMatchObject({ code: 'BAD_FIELD', suggestions: [expect.stringContaining('oci-archive:')] });
+    expect((await openTree(`${directory}/packed`)).warnings).toEqual([expect.stringContaining('oci-archive:')]);
+    expect((await openTree(layout)).warnings).toEqual([expect.stringContaining('oci:')]);
+    execFileSync('tar', ['-C', layout, '-xf', `${directory}/a:b.tar`]);
+    rmSync(`${layout}/blobs/${image.digest.replace(':', '/')}`);
+    execFileSync('tar', ['-C', layout, '-cf', `${directory}/lacking.tar`, '.']);
+    await expect(openTree(`oci-archive:${directory}/lacking.tar`)).rejects.toMatchObject({ code: 'OBJECT_MISSING' });
   }));
 
   oracleTest(needs, 'a changed, absent or foreign blob is refused', () => withTempDir(async (directory) => {
