@@ -47,8 +47,8 @@ export class HostReader {
   }
 }
 
-/** A directory, a socket or a loop of symlinks stands where the file was. */
-const replacedErrnos: ReadonlySet<string> = new Set(['EISDIR', 'ENXIO', 'ELOOP']);
+/** A directory, a socket, a loop of symlinks or a pipe stands where the file was. */
+const replacedErrnos: ReadonlySet<string> = new Set(['EISDIR', 'ENXIO', 'ELOOP', 'ESPIPE']);
 
 function attempt<T>(file: HostFile, call: () => T): T {
   try {

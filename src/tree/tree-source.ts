@@ -16,6 +16,11 @@ export interface TreeSource {
 export function unreadable(error: unknown, path: ByteString): ThawfsError {
   const typed = fromErrno(error, `reading ${display(path)}`);
   if (typed.code === 'PATH_MISSING') return changed(path, 'disappeared', error);
+  if (typed.detail['errno'] === 'ENAMETOOLONG') {
+    return new ThawfsError('LIMIT_EXCEEDED', `${display(path.slice(0, 64))}...: the path has ${path.length} bytes, the system takes at most 4095`, {
+      detail: { path: display(path), length: path.length, limit: 4095 }, cause: error, suggestion: 'Leave it out with --exclude.',
+    });
+  }
   return new ThawfsError(typed.code, typed.message, {
     detail: { ...typed.detail, path: display(path) }, cause: error, ...(typed.suggestions[0] === undefined ? {} : { suggestion: typed.suggestions[0] }),
   });

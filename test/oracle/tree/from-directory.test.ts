@@ -1,6 +1,6 @@
 /** The same tree, scanned from the directory, a copy, and in another order of names, is the same model; and it is what the disk says. */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, lstatSync, mkdirSync, readdirSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync, readdirSync, renameSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { toBytes } from '../../../src/bytes/byte-string.js';
@@ -114,6 +114,17 @@ describe('scanDirectory refuses', () => {
     writeFileSync(`${directory}/gone`, '');
     const readNames = (at: string): string[] => { const names = readdirSync(at); unlinkSync(`${directory}/gone`); return names; };
     expect(() => scanDirectory(directory, { readNames })).toThrow(expect.objectContaining({ code: 'SOURCE_CHANGED', detail: { path: `${directory}/gone` } }));
+  }));
+
+  oracleTest(['linux'], 'a path that is longer than any call takes', () => withTempDir((directory) => {
+    const half = (name: string): string => `${directory}/${Array.from({ length: 10 }, () => name.repeat(250)).join('/')}`;
+    mkdirSync(half('a'), { recursive: true });
+    mkdirSync(half('b'), { recursive: true });
+    const [top, below] = [`${directory}/${'b'.repeat(250)}`, `${half('a')}/b`];
+    renameSync(top, below);
+    expect(() => scanDirectory(directory)).toThrow(expect.objectContaining({ code: 'LIMIT_EXCEEDED' }));
+    expect([...walk(scanDirectory(directory, { skip: (path) => path.length > 2500 }).root)]).toHaveLength(10);
+    renameSync(below, top);
   }));
 
   oracleTest(['root'], 'a file that we may not read, naming it', () => withTempDir((directory) => {

@@ -92,7 +92,7 @@ describe('host files', () => {
     const a = file('a', 'abc');
     rmSync(join(folder, 'a'));
     execFileSync('mkfifo', [join(folder, 'a')]);
-    expect(() => read(a, 0, 3)).toThrow(expect.objectContaining({ code: 'IO_FAILED' }));
+    expect(() => read(a, 0, 3)).toThrow(expect.objectContaining({ code: 'SOURCE_CHANGED' }));
   });
 
   (process.getuid?.() === 0 ? test.skip : test)('no right to read it', () => {
