@@ -72,7 +72,7 @@ What several operations share is divided by what each uses of it.`;
 }
 
 function patchSummary({ location, size, base, manifest, fileSize, signatures, trusted, refusal, batches, streams, kinds, files }: PatchInspection): string {
-  const makes = { same: 'chunks taken over', old: 'old data', changed: 'old data with differences', literal: 'new data', zeros: 'zeros', hashes: 'hash area, computed', frame: 'chunks stored' } as const;
+  const makes = { same: 'chunks taken over', old: 'old data', changed: 'old data with differences', literal: 'new data', zeros: 'zeros', hashes: 'hash area, computed', frame: 'chunks stored', gzip: 'gzip files, by content' } as const;
   return [
     fields([
       ['patch', location], ['size', exactSize(size)], ['applies to', base.rootHash], ['makes', manifest.verity.rootHash], ['name', manifest.name], ['label', manifest.label],

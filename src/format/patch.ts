@@ -46,14 +46,18 @@ export type PatchStream = typeof PATCH_STREAMS[number];
  * old: bytes of the old raw image with the differences applied; a second, signed number says where, from the end of the last `old`.
  * literal: the next bytes of the literals. zeros. hashes: the next bytes of the hash area, which follows from the file system.
  * same: length counts chunks whose frames the old image has; a signed number says which, from the chunk behind the last `same`.
- * frame: a whole chunk, whose frame is in the literals.
+ * frame: a whole chunk, whose frame is in the literals. gzip: what `gzip -9` makes of the content that the next `old` and `literal` make; the content's
+ * size, and the ranges of the old raw image that hold the deflate stream which these `old` mean, follow.
  */
-export const PATCH_OPERATIONS = { old: 0, literal: 1, zeros: 2, hashes: 3, same: 4, frame: 5 } as const;
+export const PATCH_OPERATIONS = { old: 0, literal: 1, zeros: 2, hashes: 3, same: 4, frame: 5, gzip: 6 } as const;
 export type OperationKind = keyof typeof PATCH_OPERATIONS;
 export const OPERATION_KIND_COUNT = 8;
 
-/** What a reader accepts. batch: the four streams of a batch together; operation: bytes of one `old`, `literal` or `frame`. */
-export const PATCH_LIMITS = { batch: 8 * MiB, operation: MiB + 64 * KiB } as const;
+/**
+ * What a reader accepts. batch: the four streams of a batch together; operation: bytes of one `old`, `literal` or `frame`; content: of a `gzip`, of
+ * the stream that it opens, and each of them compressed; ranges: parts of that stream.
+ */
+export const PATCH_LIMITS = { batch: 8 * MiB, operation: MiB + 64 * KiB, content: 4 * MiB, ranges: 1024 } as const;
 
 /** A difference changes so many bytes of the old data, as one little-endian number; fewer where its operation ends. */
 export const DIFFERENCE_SIZE = 4;

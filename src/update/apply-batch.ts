@@ -1,12 +1,15 @@
 /** Carries out the operations of a patch. */
+import { GzipNine } from '../codec/deflate/gzip-nine.js';
 import { PATCH_LIMITS } from '../format/patch.js';
 import { Differences } from './differences.js';
+import { GzipContent } from './gzip-content.js';
 import type { ImageWriter } from './image-writer.js';
 import type { PatchBase } from './patch-base.js';
 import { bad, type Operation, type PatchBatch } from './patch-reader.js';
 
-/** Memory: an operation. */
+/** Memory: an operation; while a gzip is made four times its content. */
 export class BatchApplier {
+  private readonly compressor = new GzipNine();
   private readonly scratch = Buffer.allocUnsafeSlow(PATCH_LIMITS.operation);
 
   constructor(private readonly base: PatchBase, private readonly writer: ImageWriter, private readonly chunkSize: number) {}
@@ -24,9 +27,19 @@ export class BatchApplier {
     };
     /** What comes before the writer's position is there already. */
     const missing = (length: number): number => Math.max(0, Math.min(length, at + length - writer.rawPosition));
+    let open: GzipContent | undefined;
     for (const operation of operations) {
       signal?.throwIfAborted();
       const { kind, length, offset } = operation;
+      if (open !== undefined) {
+        if (kind === 'literal') open.add(take(length));
+        else open.addOld(offset, length, differences);
+        if (!open.isWhole) continue;
+        if (missing(open.size) > 0) writer.addRaw(open.compress(this.compressor).subarray(open.size - missing(open.size)));
+        at += open.size;
+        open = undefined;
+        continue;
+      }
       switch (kind) {
         case 'old': {
           const bytes = this.scratch.subarray(0, length);
@@ -40,6 +53,7 @@ export class BatchApplier {
         case 'hashes': writer.addHashes(missing(length)); break;
         case 'same': at += await this.same(operation, at); continue;
         case 'frame': at += this.frame(take(length), at); continue;
+        case 'gzip': open = await GzipContent.open(this.base, operation.gzip!, length); continue;
       }
       at += length;
     }

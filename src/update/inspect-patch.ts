@@ -124,17 +124,24 @@ class Shares {
     const { index: { chunkSize }, raw } = this.manifest;
     let at = rawStart;
     let [gapsBefore, valuesBefore] = [0, 0];
-    for (const { kind, length } of all) {
+    let last = { at, makes: 0 };
+    for (const { kind, length, inside } of all) {
       if (kind === 'old') differences.applyTo(this.scratch.subarray(0, length));
       const differs = values.position > valuesBefore;
       const costs = price.operation + (gaps.position - gapsBefore) * price.gap + (values.position - valuesBefore) * price.value + (kind === 'literal' || kind === 'frame' ? length * price.literal : 0);
       [gapsBefore, valuesBefore] = [gaps.position, values.position];
+      if (inside) { // what makes a gzip's content is part of what the gzip costs
+        this.kinds.gzip.costs += costs;
+        this.files?.add(last.at, last.makes, costs);
+        continue;
+      }
       const makes = kind === 'same' || kind === 'frame' ? Math.min((kind === 'same' ? length : 1) * chunkSize, raw.size - at) : length;
       const share = this.kinds[differs ? 'changed' : kind];
       share.operations++;
       share.makes += makes;
       share.costs += costs;
       this.files?.add(at, makes, costs);
+      last = { at, makes };
       at += makes;
     }
   }

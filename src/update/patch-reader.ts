@@ -10,8 +10,20 @@ import {
   batchHeader, OPERATION_KIND_COUNT, PATCH_LIMITS, PATCH_MAGIC, PATCH_OPERATIONS, PATCH_STREAMS, PATCH_VERSION, patchHeader,
   type BatchHeader, type OperationKind, type PatchHeader, type PatchStream,
 } from '../format/patch.js';
+import type { RawRange } from './extents.js';
 
-export interface Operation { readonly kind: OperationKind; readonly length: number; readonly offset: number }
+export interface Operation {
+  readonly kind: OperationKind;
+  readonly length: number;
+  readonly offset: number;
+  /** Of a `gzip`. */
+  readonly gzip?: GzipFacts;
+  /** Makes bytes of the content of the last `gzip`, not of the image; `offset` counts in what that has opened. */
+  readonly inside: boolean;
+}
+
+/** The size of the content, and where in the old file system the stream lies that its `old` operations mean; perhaps nowhere. */
+export interface GzipFacts { readonly content: number; readonly ranges: readonly RawRange[] }
 
 export interface PatchBatch {
   /** The part of the new raw image that it makes. */
@@ -129,21 +141,42 @@ interface HeldBatch { readonly header: BatchHeader; readonly frames: readonly Ui
 
 function* decodeOperations(bytes: Uint8Array): Generator<Operation> {
   const numbers = new NumberReader(bytes, 'patch operations');
-  const ends = { old: 0, same: 0 };
+  const ends = { old: 0, same: 0, opened: 0 };
+  const offsetFrom = (end: keyof typeof ends, length: number): number => {
+    const offset = ends[end] + numbers.nextSigned();
+    if (offset < 0) throw bad('operation', 'begins before the old image');
+    ends[end] = offset + length;
+    return offset;
+  };
+  let inside = 0; // bytes that the content of a gzip still wants
   while (!numbers.done) {
     const first = numbers.next();
     const kind = kinds.get(first % OPERATION_KIND_COUNT);
     const length = Math.floor(first / OPERATION_KIND_COUNT);
     if (kind === undefined || length === 0) throw bad('operation', 'is none that is known');
     if (kind === 'old' || kind === 'literal' || kind === 'frame') limit('operation', length, PATCH_LIMITS.operation);
-    let offset = 0;
-    if (kind === 'old' || kind === 'same') {
-      offset = ends[kind] + numbers.nextSigned();
-      if (offset < 0) throw bad('operation', 'begins before the old image');
-      ends[kind] = offset + length;
-    }
-    yield { kind, length, offset };
+    if (inside > 0) {
+      if ((kind !== 'old' && kind !== 'literal') || length > inside) throw bad('operation', 'does not belong to the content of a gzip');
+      inside -= length;
+      yield { kind, length, offset: kind === 'old' ? offsetFrom('opened', length) : 0, inside: true };
+    } else if (kind === 'gzip') {
+      limit('operation', length, PATCH_LIMITS.content);
+      inside = numbers.next();
+      limit('content', inside, PATCH_LIMITS.content);
+      if (inside === 0) throw bad('operation', 'makes a gzip of nothing');
+      const count = numbers.next();
+      limit('ranges', count, PATCH_LIMITS.ranges);
+      const ranges: RawRange[] = [];
+      for (let left: number = PATCH_LIMITS.content; ranges.length < count; left -= ranges.at(-1)!.length) {
+        const size = numbers.next();
+        limit('operation', size, left);
+        ranges.push({ length: size, offset: offsetFrom('old', size) });
+      }
+      ends.opened = 0;
+      yield { kind, length, offset: 0, gzip: { content: inside, ranges }, inside: false };
+    } else yield { kind, length, offset: kind === 'old' || kind === 'same' ? offsetFrom(kind, length) : 0, inside: false };
   }
+  if (inside > 0) throw bad('operation', 'leaves the content of a gzip open');
 }
 
 function compareChecksum<V extends { checksum: number }>(record: Struct<V>, header: V, bytes: Uint8Array, followers: readonly Uint8Array[], what: string): void {

@@ -7,6 +7,7 @@ import {
   type BatchHeader, type OperationKind, type PatchHeader, type PatchStream,
 } from '../format/patch.js';
 import { MiB } from '../units.js';
+import type { RawRange } from './extents.js';
 
 /** An operation of 1 MiB can need this much: a gap and five bytes of a value for every fourth byte. */
 const NEED_MAX = 2 * MiB;
@@ -34,6 +35,8 @@ export class PatchWriter {
   private number = 0;
   private rawStart = 0;
   private raw = 0;
+  /** Of the content that is being described: bytes to come, and where the last `old` ended in what was opened. */
+  private content = { left: 0, end: 0 };
 
   constructor(private readonly output: PatchOutput) {}
 
@@ -62,7 +65,7 @@ export class PatchWriter {
       values.addSigned((littleEndian(now, at, size) - littleEndian(old, at, size)) | 0);
       at += size;
     }
-    this.raw += now.length;
+    this.advance(now.length);
   }
 
   /** @param bytes copied */
@@ -71,10 +74,33 @@ export class PatchWriter {
       const part = bytes.subarray(at, at + MiB - (this.open?.kind === 'literal' ? this.open.length : 0));
       this.extend('literal', part.length, 0);
       this.streams.literals.add(part);
-      this.raw += part.length;
+      this.advance(part.length);
       at += part.length;
-      if (this.open!.length === MiB) this.end();
+      if (this.open?.length === MiB) this.end();
     }
+  }
+
+  /**
+   * The next `old` and `literal`, until there are `content` bytes, make what `gzip -9` compresses.
+   *
+   * @param made bytes that it becomes, with the trailer
+   * @param ranges of the old raw image: the deflate stream that these `old` mean
+   * @param room what they take of a batch at most: a content is not divided
+   */
+  gzip(made: number, content: number, ranges: readonly RawRange[], room: number): void {
+    this.end();
+    this.makeRoom(room + 20 * ranges.length);
+    const { operations } = this.streams;
+    this.put('gzip', made, 0);
+    operations.addNumber(content);
+    operations.addNumber(ranges.length);
+    for (const { offset, length } of ranges) {
+      operations.addNumber(length);
+      operations.addSigned(offset - this.ends.old);
+      this.ends.old = offset + length;
+    }
+    this.raw += made;
+    this.content = { left: content, end: 0 };
   }
 
   zeros(length: number): void {
@@ -124,16 +150,23 @@ export class PatchWriter {
   }
 
   private put(kind: OperationKind, length: number, offset: number): void {
-    const { operations } = this.streams;
+    const { streams: { operations }, content } = this;
     operations.addNumber(length * OPERATION_KIND_COUNT + PATCH_OPERATIONS[kind]);
     if (kind !== 'old' && kind !== 'same') return;
-    operations.addSigned(offset - this.ends[kind]);
-    this.ends[kind] = offset + length;
+    operations.addSigned(offset - (content.left > 0 ? content.end : this.ends[kind]));
+    if (content.left > 0) content.end = offset + length;
+    else this.ends[kind] = offset + length;
+  }
+
+  /** Bytes of the image, or of the content of a gzip, were described. */
+  private advance(count: number): void {
+    if (this.content.left === 0) this.raw += count;
+    else if ((this.content.left -= count) === 0) this.end();
   }
 
   /** Between operations. */
-  private makeRoom(): void {
-    if (PATCH_STREAMS.reduce((sum, name) => sum + this.streams[name].length, NEED_MAX) > PATCH_LIMITS.batch) this.flush();
+  private makeRoom(need = NEED_MAX): void {
+    if (this.content.left === 0 && PATCH_STREAMS.reduce((sum, name) => sum + this.streams[name].length, need) > PATCH_LIMITS.batch) this.flush();
   }
 
   private flush(): void {

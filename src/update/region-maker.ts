@@ -6,6 +6,7 @@ import { BLOCK_SIZE, MiB } from '../units.js';
 import type { ChunkTable } from './chunk-table.js';
 import { DeltaIndex, type Alignment } from './delta.js';
 import { Extents, type RawRange } from './extents.js';
+import { GzipMaker } from './gzip-maker.js';
 import type { PatchWriter } from './patch-writer.js';
 import { regionsOf, type Region } from './regions.js';
 
@@ -51,9 +52,11 @@ export class RegionMaker {
   private readonly comparisons: { file?: Comparison; metadata?: Comparison } = {};
   private readonly indexes = new Map<Extents, { readonly from: number; readonly index: DeltaIndex }>();
   private metadata: Subject | undefined;
+  private readonly gzips: GzipMaker;
 
   constructor(private readonly to: RegionMakerOptions) {
     this.regions = regionsOf(to.trees[1], to.now.manifest.raw.fileSystemSize);
+    this.gzips = new GzipMaker(to, this.bytes);
   }
 
   /** @param start, end in the new raw image; calls go forwards */
@@ -63,6 +66,7 @@ export class RegionMaker {
       const region = this.regions[i]!;
       const [from, to] = [Math.max(region.start, start), Math.min(region.end, end)];
       if (region.file === undefined) await this.makeMetadata(from, to);
+      else if (to - from === Extents.ofFile(region.file).size && await this.gzips.make(region.file, from)) continue;
       else await this.makePart('file', this.subjectOf(region.file), region.position + from - region.start, to - from);
     }
     if (end > raw.fileSystemSize) writer.hashes(end - Math.max(start, raw.fileSystemSize));

@@ -216,6 +216,13 @@ describe('forged with right checksums', () => {
     return Buffer.concat([patch.subarray(0, patchHeader.size + headFrameSize), batchHeader.encode({ ...header, checksum }), ...frames, end(1)]);
   }
 
+  /** A gzip of 100 bytes with these numbers. */
+  function gzip(...more: number[]): Uint8Array {
+    const table = new ByteSink();
+    for (const number of [100 * OPERATION_KIND_COUNT + PATCH_OPERATIONS.gzip, ...more]) table.addNumber(number);
+    return table.view().slice();
+  }
+
   function end(number: number): Uint8Array {
     return batchHeader.encode({ number, checksum: crc32c(0xffff_ffff, batchHeader.encode({ number })) });
   }
@@ -237,6 +244,16 @@ describe('forged with right checksums', () => {
     ['an operation that is none', 'BAD_FIELD', [], { operations: Uint8Array.of(15, 0) }, {}],
     ['an operation of nothing', 'BAD_FIELD', [], { operations: Uint8Array.of(1) }, {}],
     ['a number without end', 'BAD_FIELD', [], { operations: new Uint8Array(20).fill(255) }, {}],
+    ['a gzip of nothing', 'BAD_FIELD', [], { operations: gzip(0, 0) }, {}],
+    ['a gzip without its content', 'BAD_FIELD', [], { operations: gzip(10, 0) }, {}],
+    ['a gzip of zeros', 'BAD_FIELD', [], { operations: gzip(10, 0, 10 * OPERATION_KIND_COUNT + PATCH_OPERATIONS.zeros) }, {}],
+    ['more content than there is of it', 'BAD_FIELD', [], { operations: gzip(10, 0, 11 * OPERATION_KIND_COUNT + PATCH_OPERATIONS.literal), literals: new Uint8Array(11) }, {}],
+    ['old content where none was opened', 'BAD_FIELD', [], { operations: gzip(10, 0, 10 * OPERATION_KIND_COUNT + PATCH_OPERATIONS.old, 0) }, {}],
+    ['a large content', 'LIMIT_EXCEEDED', [], { operations: gzip(PATCH_LIMITS.content + 1, 0) }, {}],
+    ['a stream in many parts', 'LIMIT_EXCEEDED', [], { operations: gzip(10, PATCH_LIMITS.ranges + 1) }, {}],
+    ['a large stream', 'LIMIT_EXCEEDED', [], { operations: gzip(10, 2, PATCH_LIMITS.content, 0, 1, 0) }, {}],
+    ['a stream that is none', 'ROOT_DIGEST_MISMATCH', [], { operations: gzip(10, 1, 50, 0, 10 * OPERATION_KIND_COUNT + PATCH_OPERATIONS.literal), literals: new Uint8Array(10) }, {}],
+    ['a gzip of another size', 'ROOT_DIGEST_MISMATCH', [], { operations: gzip(10, 0, 10 * OPERATION_KIND_COUNT + PATCH_OPERATIONS.literal), literals: new Uint8Array(10) }, {}],
     ['too large a batch', 'LIMIT_EXCEEDED', [['literal', 1]], { literals: Uint8Array.of(1) }, { literalsSize: PATCH_LIMITS.batch + 1 }],
     ['a batch out of its turn', 'BAD_FIELD', [['literal', 1]], { literals: Uint8Array.of(1) }, { number: 5 }],
     ['a batch behind a gap', 'BAD_FIELD', [['literal', 1]], { literals: Uint8Array.of(1) }, { rawStart: 4096n }],
