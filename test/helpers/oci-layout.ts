@@ -18,8 +18,10 @@ export function putBlob(directory: string, bytes: Uint8Array | string, mediaType
   return { mediaType, digest: `sha256:${digest}`, size: Buffer.byteLength(bytes) };
 }
 
+/** An image whose config is right for layers that are not compressed; we read none of it. */
 export function putImage(directory: string, layers: readonly BlobDescriptor[]): BlobDescriptor {
-  const config = putBlob(directory, '{"architecture":"amd64","os":"linux"}', 'application/vnd.oci.image.config.v1+json');
+  const rootfs = { type: 'layers', diff_ids: layers.map(({ digest }) => digest) };
+  const config = putBlob(directory, JSON.stringify({ architecture: 'amd64', os: 'linux', config: {}, rootfs, history: [] }), 'application/vnd.oci.image.config.v1+json');
   return putBlob(directory, JSON.stringify({ schemaVersion: 2, mediaType: MANIFEST, config, layers }), MANIFEST);
 }
 

@@ -9,7 +9,7 @@ import { readTree } from '../../../src/ext4/reader/tree.js';
 import type { DirectoryNode } from '../../../src/model/tree.js';
 import { formatDump } from '../../../src/tree/dump.js';
 import { scanDirectory } from '../../../src/tree/from-directory.js';
-import { asCopied, makeCopyableTree, makeImage } from '../../helpers/ext4-image.js';
+import { asCopied, makeCopyableTree, makeImage, run } from '../../helpers/ext4-image.js';
 import { withFileImage } from '../../helpers/file-image.js';
 import { noise } from '../../helpers/make-tree.js';
 import { oracleTest } from '../../helpers/oracle.js';
@@ -37,6 +37,29 @@ describe('mkfs -d', () => {
       if (options.includes('inline_data')) for (const name of ['hole-between', 'hole-first', 'hole-last', 'written-zeros']) rmSync(join(source, 'sparse', name));
       const image = join(temp, 'image');
       makeImage(image, options, source);
+      withFileImage(image, (access) => {
+        const reader = new Ext4Reader(access);
+        expect(dumpOf(readTree(reader))).toEqual(dumpOf(scanDirectory(source).root));
+        expect(checkStructure(reader).directories).toBeGreaterThan(30);
+      });
+    }));
+  }
+
+  for (const [name, options, commands] of [
+    ['grown', '-b 1024 -O resize_inode', ['truncate -s 200M image', 'resize2fs image']],
+    ['grown without room for descriptors', '-b 1024 -O ^resize_inode', ['truncate -s 200M image', 'resize2fs image']],
+    ['shrunk', '-b 4096', ['resize2fs -M image']],
+    ['with another uuid and seed', '-O metadata_csum_seed', ['tune2fs -U 11111111-2222-3333-4444-555555555555 image']],
+    ['without checksums, later', '', ['tune2fs -O ^metadata_csum image']],
+    ['with descriptors of 64 bits, later', '-O ^64bit', ['resize2fs -b image']],
+    ['with blocks mapped as extents, later', '-O ^extents,^64bit', ['tune2fs -O extents image', 'e2fsck -fy -E bmap2extent image || [ $? -eq 1 ]']],
+  ] as const) {
+    oracleTest(['mkfs.ext4', 'e2fsck', 'resize2fs', 'tune2fs'], `${name}: the tree comes back`, () => withTempDir((temp) => {
+      const [source, image] = [join(temp, 'source'), join(temp, 'image')];
+      mkdirSync(source);
+      makeCopyableTree(source);
+      makeImage(image, options, source);
+      for (const command of ['e2fsck -fy image', ...commands, 'e2fsck -fn image']) run('sh', '-c', `cd ${temp} && ${command} 2>&1`);
       withFileImage(image, (access) => {
         const reader = new Ext4Reader(access);
         expect(dumpOf(readTree(reader))).toEqual(dumpOf(scanDirectory(source).root));
