@@ -18,7 +18,7 @@ import { bad } from './patch-reader.js';
 import { hasMagic } from './side-kind.js';
 
 /** Decompressed chunks kept, and the fewest of them. */
-const KEPT_SIZE = 12 * MiB;
+const KEPT_SIZE = 10 * MiB;
 const KEPT_MIN = 4;
 /** Most operations are short, and near the one before: they are read together from a raw image. */
 const WINDOW_SIZE = 16 * KiB;

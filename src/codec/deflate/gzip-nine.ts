@@ -18,14 +18,15 @@ const GOOD = 32;
 /** The shortest match pays only when it is near. */
 const SHORT_DISTANCE_MAX = 4096;
 
-/** Compresses one content after another. Memory: 1 MiB, and twice the content while it is compressed. */
+/** Compresses one content after another. Memory: 1 MiB, the largest content, and what becomes of it. */
 export class GzipNine {
   private readonly block = new DeflateBlock();
   /** Last place of each hash, and of each place the one before; -1 = none. */
   private readonly heads = new Int32Array(HALF);
   private readonly former = new Int32Array(HALF);
-  /** The content, and what gzip may have in its memory behind it. */
+  /** The content, and what gzip may have in its memory behind it: in memory of the largest so far. */
   private bytes: Uint8Array = new Uint8Array(0);
+  private memory = new Uint8Array(0);
   private size = 0;
   private at = 0;
   /** Where gzip's window begins, how far it has read, whether it knows that this is all. */
@@ -38,15 +39,22 @@ export class GzipNine {
   /** @returns the deflate stream; gzip's header and trailer are not in it */
   compress(content: Uint8Array): Uint8Array {
     this.size = content.length;
-    this.bytes = withWhatFollows(content);
+    this.take(content);
     this.heads.fill(-1);
     [this.at, this.windowStart, this.readTo, this.ended, this.blockStart] = [0, 0, Math.min(WINDOW, content.length), false, 0];
     this.block.begin(new BitSink(content.length >> 1));
-    try {
-      return this.run();
-    } finally {
-      this.bytes = new Uint8Array(0);
-    }
+    return this.run();
+  }
+
+  /** The content, two zeros, and what stood in gzip's window before it was moved: its search looks a little beyond the end. */
+  private take(content: Uint8Array): void {
+    const size = content.length + MAX_MATCH + MIN_MATCH;
+    if (this.memory.length < size) this.memory = new Uint8Array(size);
+    this.bytes = this.memory.subarray(0, size);
+    this.bytes.set(content);
+    this.bytes.fill(0, content.length);
+    const zerosEnd = content.length + MIN_MATCH - 1;
+    if (content.length >= WINDOW - 1) this.bytes.set(content.subarray(zerosEnd - HALF, size - HALF), zerosEnd);
   }
 
   private run(): Uint8Array {
@@ -125,13 +133,4 @@ export class GzipNine {
     this.block.end(this.blockStart >= this.windowStart ? this.bytes.subarray(this.blockStart, this.at) : undefined, isLast);
     this.blockStart = this.at;
   }
-}
-
-/** @returns the content, two zeros, and what stood in gzip's window before it was moved: its search looks a little beyond the end */
-function withWhatFollows(content: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(content.length + MAX_MATCH + MIN_MATCH);
-  bytes.set(content);
-  const zerosEnd = content.length + MIN_MATCH - 1;
-  if (content.length >= WINDOW - 1) bytes.set(content.subarray(zerosEnd - HALF, bytes.length - HALF), zerosEnd);
-  return bytes;
 }
