@@ -7,7 +7,7 @@
  *
  * The link has room while fewer bytes are under way than it holds (rate times round trip, as measured): then it is never idle, and
  * a demand finds next to no queue before it. A program that starts wants a small part, one chunk after another, and what it waits for is the
- * time of each: the fill then takes what of the link lies idle between, and little of this processor. Once a good part was demanded somebody is reading
+ * time of each: the fill then takes what of the link lies idle between, and little of this processor. Once a good part was used somebody is reading
  * everything, and a full link is what serves him best. A chunk is fetched once, whoever wants it; one that is wanted more urgently
  * than before is sent for at once.
  */
@@ -28,8 +28,8 @@ const CALM_SHARE = 4;
 /** And at least as many, so that the link shows what it can: where nobody reads a start, and where nobody reads at all. */
 const LEAST_UNDER_WAY = MiB;
 const LEAST_UNATTENDED = 4 * MiB;
-/** Demanded chunks, as a share of the image, from which on readers no longer count as starting. */
-const START_SHARE = 0.1;
+/** Chunks that readers have used, as a share of the image, from which on they no longer count as starting. */
+const START_SHARE = 0.05;
 /** Readers are at work until none has waited for this long, milliseconds; and for some time after the start whether they wait or not. */
 const QUIET_TIME = 1000;
 const START_TIME = 3000;
@@ -64,7 +64,7 @@ export class FetchScheduler implements ChunkStore<Landed> {
   private requestsUnderWay = 0;
   private fills = 0;
   private demands = 0;
-  private demanded = 0;
+  private used = 0;
   private lastDemand = -Infinity;
   private readonly now: () => number;
   private readonly unattended: boolean;
@@ -93,12 +93,17 @@ export class FetchScheduler implements ChunkStore<Landed> {
 
   /** Whether a program is starting: somebody waits, or did a moment ago, for a small part of the image. */
   private get isStarting(): boolean {
-    return (!this.isQuiet(QUIET_TIME) || this.now() - this.begun < START_TIME) && this.demanded < START_SHARE * this.chunkCount;
+    return (!this.isQuiet(QUIET_TIME) || this.now() - this.begun < START_TIME) && this.used < START_SHARE * this.chunkCount;
   }
 
   /** Whether nobody waits, or has for so many milliseconds. */
   private isQuiet(time: number): boolean {
     return this.demands === 0 && this.now() - this.lastDemand > time;
+  }
+
+  /** A reader used a chunk, fetched for him or read ahead of him. */
+  touch(): void {
+    this.used++;
   }
 
   /** Demands. As ChunkStore says; aborting ends the waiting, not the fetch. */
@@ -172,7 +177,6 @@ export class FetchScheduler implements ChunkStore<Landed> {
     if (this.urgent.length === 0) setImmediate(() => { this.sendUrgent(); });
     if (this.urgent.includes(flight)) return;
     this.urgent.push(flight);
-    this.demanded++;
   }
 
   private sendUrgent(): void {
@@ -208,17 +212,28 @@ export class FetchScheduler implements ChunkStore<Landed> {
     return !this.isStarting || this.fills === 0 || this.bytesUnderWay < STARTING_SHARE * this.link.capacity;
   }
 
-  /** The first chunk that is wanted soon, and its neighbours that are wanted too. */
+  /** The first chunk that is wanted soon, and its neighbours that are wanted too, those behind it first. */
   private nextRun(): Flight[] {
-    const run: Flight[] = [];
     while (this.laterStart < this.later.length && this.later[this.laterStart]!.sent) this.laterStart++;
-    let next = this.later[this.laterStart];
-    for (let size = 0; next?.sent === false && size < this.stepSize; next = this.flights.get(next.chunk.number + 1)) {
-      run.push(next);
-      size += next.chunk.frameSize;
+    const first = this.later[this.laterStart];
+    if (first === undefined) {
+      this.later.length = this.laterStart = 0;
+      return [];
     }
-    if (this.laterStart === this.later.length) this.later.length = this.laterStart = 0;
-    return run;
+    const { stepSize } = this;
+    let size = first.chunk.frameSize;
+    const neighbours = (step: 1 | -1): Flight[] => {
+      const found: Flight[] = [];
+      for (let at = first.chunk.number + step; size < stepSize; at += step) {
+        const next = this.flights.get(at);
+        if (next?.sent !== false) break;
+        found.push(next);
+        size += next.chunk.frameSize;
+      }
+      return found;
+    };
+    const behind = neighbours(1);
+    return [...neighbours(-1).reverse(), first, ...behind];
   }
 
   /** @param run neighbours, ascending */

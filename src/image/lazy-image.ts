@@ -115,6 +115,7 @@ export class LazyImage extends LocalImage {
 
   /** A reader used a chunk: what it will probably want next is fetched too. */
   touch(chunk: number): void {
+    this.scheduler.touch();
     this.ahead.touch(chunk);
   }
 

@@ -19,7 +19,7 @@ const ASSUMED_RATE = 2000;
  */
 const FORGETTING = 0.1 / 60_000;
 /** The best of the last windows is the rate: in the others there was less to fetch. A window lasts a round trip, and no less than this. */
-const WINDOWS_KEPT = 6;
+const WINDOWS_KEPT = 30;
 const SHORTEST_WINDOW = 100;
 const LEAST_CAPACITY = 128 * KiB;
 const MOST_CAPACITY = 16 * MiB;
