@@ -28,12 +28,14 @@ const CALM_SHARE = 4;
 /** And at least as many, so that the link shows what it can: where nobody reads a start, and where nobody reads at all. */
 const LEAST_UNDER_WAY = MiB;
 const LEAST_UNATTENDED = 4 * MiB;
+/** Bytes per millisecond (100 Mbit/s) that are hoped for before a program has begun to read: what a short link does not hold would be a queue before its first demands. */
+const HOPED_RATE = 12_500;
 /** Chunks that readers have used, as a share of the image, from which on they no longer count as starting. */
 const START_SHARE = 0.05;
 /** Readers are at work until none has waited for this long, milliseconds; and for some time after the start whether they wait or not. */
 const QUIET_TIME = 1000;
 const START_TIME = 3000;
-/** Bytes of a background request: half of what the link holds, so that a few are enough, and within reason. */
+/** Bytes of a background request: so many that all connections have their part, for each begins slowly; and within reason. */
 const LEAST_STEP = 96 * KiB;
 const MOST_STEP = 2 * MiB;
 /** When nobody has waited for this long, milliseconds, a request may be larger, as many milliseconds of the link: each costs the processor something. */
@@ -86,14 +88,19 @@ export class FetchScheduler implements ChunkStore<Landed> {
 
   /** Frame bytes of a background request that suits the link. */
   get stepSize(): number {
-    const { capacity, rate } = this.link;
-    if (this.isStarting) return Math.min(MOST_STEP, Math.max(LEAST_STEP, rate * START_STEP));
-    return Math.min(MOST_STEP, Math.max(LEAST_STEP, capacity / 2, this.most / BACKGROUND_REQUESTS, this.isQuiet(CALM_TIME) ? rate * CALM_STEP : 0));
+    const { rate } = this.link;
+    if (this.isHeldUp) return Math.min(MOST_STEP, Math.max(LEAST_STEP, rate * START_STEP));
+    return Math.min(MOST_STEP, Math.max(LEAST_STEP, this.most / BACKGROUND_REQUESTS, this.isQuiet(CALM_TIME) ? rate * CALM_STEP : 0));
   }
 
-  /** Whether a program is starting: somebody waits, or did a moment ago, for a small part of the image. */
+  /** Whether a program is starting: somebody waits, or did a moment ago, for a small part of the image; or will, in a mount that is young. */
   private get isStarting(): boolean {
     return (!this.isQuiet(QUIET_TIME) || this.now() - this.begun < START_TIME) && this.used < START_SHARE * this.chunkCount;
+  }
+
+  /** Whether a program is starting that has begun to read: until then the link may show what it can. */
+  private get isHeldUp(): boolean {
+    return this.isStarting && !this.isQuiet(QUIET_TIME);
   }
 
   /** Whether nobody waits, or has for so many milliseconds. */
@@ -202,14 +209,15 @@ export class FetchScheduler implements ChunkStore<Landed> {
 
   /** Bytes under way up to which something is sent that nobody waits for. */
   private get most(): number {
-    const { capacity } = this.link;
-    if (this.isStarting) return SHARE * capacity;
+    const { capacity, roundTrip } = this.link;
+    if (this.isHeldUp) return SHARE * capacity;
+    if (this.isStarting) return Math.max(SHARE * capacity, Math.min(SHARE * roundTrip * HOPED_RATE, LEAST_UNDER_WAY));
     if (this.unattended) return Math.max(CALM_SHARE * capacity, LEAST_UNATTENDED);
     return Math.max((this.isQuiet(CALM_TIME) ? CALM_SHARE : SHARE) * capacity, LEAST_UNDER_WAY);
   }
 
   private hasRoomToFill(): boolean {
-    return !this.isStarting || this.fills === 0 || this.bytesUnderWay < STARTING_SHARE * this.link.capacity;
+    return !this.isHeldUp || this.fills === 0 || this.bytesUnderWay < STARTING_SHARE * this.link.capacity;
   }
 
   /** The first chunk that is wanted soon, and its neighbours that are wanted too, those behind it first. */

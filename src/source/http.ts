@@ -3,9 +3,9 @@
  * serve closed ones well. Redirects are followed and remembered; a target that stops working (signed links expire) is
  * resolved again from the original URL.
  */
-import { EnvHttpProxyAgent, request as send, type Dispatcher } from 'undici';
 import { ThawfsError } from '../errors.js';
 import { MiB } from '../units.js';
+import { HttpClient, type HttpAnswer } from './http-client.js';
 import type { LinkObserver } from './link-meter.js';
 import { judgeRange, one, redirectStatuses, type RangeRequest, type RemoteState } from './http-answer.js';
 import { MemorySource, requireInside } from './memory.js';
@@ -90,7 +90,7 @@ class HttpFile {
   readonly location: string;
   private readonly origin: URL;
   private readonly headers: Readonly<Record<string, string>>;
-  private readonly dispatcher: Dispatcher;
+  private readonly client: HttpClient;
   /** Where the last redirect led. */
   private resolved: URL | undefined;
 
@@ -100,9 +100,7 @@ class HttpFile {
     this.location = withoutSecrets(origin);
     this.headers = { ...authorization, ...options.headers };
     const { connections = 8, idleTimeout = 20_000, ca } = options;
-    const connect = { timeout: idleTimeout, ...(ca === undefined ? {} : { ca }) };
-    // requestTls: what `connect` is for the server behind a proxy.
-    this.dispatcher = new EnvHttpProxyAgent({ connections, headersTimeout: idleTimeout, bodyTimeout: idleTimeout, connect, requestTls: connect });
+    this.client = new HttpClient({ connections, idleTimeout, ca });
   }
 
   /** @param known the state when the file was opened; undefined for the opening read */
@@ -131,7 +129,7 @@ class HttpFile {
   }
 
   close(): Promise<void> {
-    return this.dispatcher.destroy();
+    return this.client.close();
   }
 
   private async follow(start: URL, wanted: Wanted): Promise<Answer> {
@@ -157,13 +155,10 @@ class HttpFile {
     const received = { bytes: 0 };
     const sent = performance.now();
     try {
-      const response = await send(url, {
-        dispatcher: this.dispatcher, signal: deadline.signal,
-        headers: {
-          'accept-encoding': 'identity', 'user-agent': 'thawfs', 'range': `bytes=${offset}-${offset + length - 1}`,
-          ...(url.origin === this.origin.origin ? this.headers : {}),
-        },
-      });
+      const response = await this.client.get(url, {
+        'accept-encoding': 'identity', 'user-agent': 'thawfs', 'range': `bytes=${offset}-${offset + length - 1}`,
+        ...(url.origin === this.origin.origin ? this.headers : {}),
+      }, deadline.signal);
       link?.answered(performance.now() - sent);
       response.body.on('error', () => undefined); // Errors reach us through the iterator; a body that is dropped has no other listener.
       try {
@@ -184,7 +179,7 @@ class HttpFile {
     }
   }
 
-  private redirectTarget(from: URL, response: Dispatcher.ResponseData, { location }: RangeRequest): URL {
+  private redirectTarget(from: URL, response: HttpAnswer, { location }: RangeRequest): URL {
     const text = one(response.headers, 'location');
     const target = text !== undefined && URL.canParse(text, from.href) ? new URL(text, from) : undefined;
     // From https only to https: otherwise whoever sits on the wire chooses what is read.

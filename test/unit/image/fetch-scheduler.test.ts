@@ -128,12 +128,14 @@ describe('FetchScheduler', () => {
       await turn();
     };
     const fill = (...numbers: number[]): void => { void Promise.allSettled(scheduler.fill(refs(...numbers))); };
+    ask(scheduler, 1);
+    await turn();
     const one = scheduler.stepSize;
     await room();
     fill(900, 901, 902);
     await room();
-    expect(open).toBe(1); // just mounted
-    await store.answer(900, 901, 902);
+    expect(open).toBe(1); // somebody has begun to read
+    await store.answer(1, 900, 901, 902);
     expect(open).toBe(2);
     time = 10_000;
     fill(903, 904, 905);
@@ -155,10 +157,16 @@ describe('FetchScheduler', () => {
     link.answered(200);
     for (; time < 3000; time += 5) link.arrived(62_500);
     const size = 4; // 120,000 bytes of 2.5 MB
-    expect(await fillsAtOnce(make(1000, { link }).scheduler, size)).toBe(8); // as many requests as the background may have
-    expect(await fillsAtOnce(make(1000, { link }).scheduler, 4 * size)).toBe(3);
+    const starting = async (of: LinkMeter | undefined, each: number): Promise<number> => {
+      const { scheduler } = make(1000, of === undefined ? {} : { link: of });
+      ask(scheduler, 999);
+      await turn();
+      return fillsAtOnce(scheduler, each);
+    };
+    expect(await starting(link, size)).toBe(7); // with the demand as many requests as the background may have
+    expect(await starting(link, 4 * size)).toBe(3);
+    expect(await starting(undefined, size)).toBe(1);
     expect(await fillsAtOnce(make(1000, { link, unattended: true }).scheduler, 4 * size)).toBe(8);
-    expect(await fillsAtOnce(make(1000).scheduler, size)).toBe(1);
   });
 
   test('where nobody reads a link of which nothing is known is given enough to show what it can', async () => {
@@ -167,6 +175,16 @@ describe('FetchScheduler', () => {
     const { scheduler } = make(1000, { now: () => time });
     time = 10_000;
     expect(await fillsAtOnce(scheduler, 12)).toBe(3); // of 360 kB each
+  });
+
+  test('before a program has begun to read a long link is given enough to show what it can, a short one no more than it holds', async () => {
+    const link = (roundTrip: number): LinkMeter => {
+      const meter = new LinkMeter(() => 0);
+      meter.answered(roundTrip);
+      return meter;
+    };
+    expect(await fillsAtOnce(make(1000, { link: link(200) }).scheduler, 8)).toBe(5); // of 240 kB each: 1 MiB
+    expect(await fillsAtOnce(make(1000, { link: link(20) }).scheduler, 8)).toBe(3); // 500 kB
   });
 
   test('aborting ends the waiting, not the fetch', async () => {

@@ -1,0 +1,43 @@
+/**
+ * An HTTP client with a pool of connections. Of undici only what that takes is loaded: its whole (web sockets, caches, mocks) costs every
+ * command that is given a URL, and every server, 0.1 s and 9 MB more. The version is pinned; test/unit/source/http.test.ts holds what is used of it.
+ */
+import methods from 'undici/lib/api/index.js';
+import DispatcherOfUndici from 'undici/lib/dispatcher/dispatcher.js';
+import EnvHttpProxyAgent from 'undici/lib/dispatcher/env-http-proxy-agent.js';
+import type { Dispatcher } from 'undici';
+
+// As the package does itself when all of it is loaded.
+Object.assign(DispatcherOfUndici.prototype, methods);
+
+export type HttpAnswer = Dispatcher.ResponseData;
+
+export interface HttpClientOptions {
+  /** Connections at a time to one server. */
+  readonly connections: number;
+  /** Longest wait for a connection, for the answer's headers, and between two parts of its body, milliseconds. */
+  readonly idleTimeout: number;
+  /** Certificate authorities (PEM) to trust instead of those of Node. */
+  readonly ca?: string | undefined;
+}
+
+export class HttpClient {
+  private readonly agent: Dispatcher;
+
+  /** Proxies are taken from the environment (`https_proxy`, `no_proxy`). */
+  constructor({ connections, idleTimeout, ca }: HttpClientOptions) {
+    const connect = { timeout: idleTimeout, ...(ca === undefined ? {} : { ca }) };
+    // requestTls: what `connect` is for the server behind a proxy.
+    this.agent = new EnvHttpProxyAgent({ connections, headersTimeout: idleTimeout, bodyTimeout: idleTimeout, connect, requestTls: connect });
+  }
+
+  /** @throws the errors of undici and of Node's sockets; redirects are answers like others */
+  get(url: URL, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<HttpAnswer> {
+    return this.agent.request({ origin: url.origin, path: url.pathname + url.search, method: 'GET', headers, signal });
+  }
+
+  /** Ends what is under way. */
+  close(): Promise<void> {
+    return this.agent.destroy();
+  }
+}
