@@ -19,7 +19,7 @@ import type { Backend, MountPlan } from './plan.js';
 import { ask, defaultRuntimeFolder, socketPath } from './runtime-folder.js';
 import { removeStaleScratch, scratchOf } from './scratch.js';
 import { Staging, type LayerName } from './stack.js';
-import { settle, startMount } from './start-mount.js';
+import { loadSupervisor, settle, startMount } from './start-mount.js';
 import { takeOut } from './take-out.js';
 
 /** Milliseconds. */
@@ -40,6 +40,17 @@ export interface Layer {
  * @throws as mountImages does; nothing is left then
  */
 export async function mountLayer(location: string, placeOf: (layer: LayerName) => ByteString, directory: ByteString, options: MountOptions): Promise<Layer> {
+  const supervisor = loadSupervisor();
+  let layer: Layer | undefined;
+  try {
+    layer = await mountBy(supervisor, location, placeOf, directory, options);
+    return layer;
+  } finally {
+    if (layer?.supervisor === undefined) supervisor.kill('SIGKILL');
+  }
+}
+
+async function mountBy(supervisor: ChildProcess, location: string, placeOf: (layer: LayerName) => ByteString, directory: ByteString, options: MountOptions): Promise<Layer> {
   const { mirrors = [], offline = false, foreground = false, trace = false, prefetch = true, profile, record, signal } = options;
   // What the kernel reads without a server nobody sees.
   const handover = (options.handover ?? true) && record === undefined;
@@ -70,7 +81,7 @@ export async function mountLayer(location: string, placeOf: (layer: LayerName) =
     },
   };
   try {
-    const supervisor = await startMount(plan, signal);
+    await startMount(supervisor, plan, signal);
     if (populating !== undefined) await placePopulated(plan, place, cache, supervisor);
     return { backend, supervisor, report: { name, rootHash, id } };
   } finally {

@@ -1,6 +1,6 @@
-/** The front: starts a supervisor for a plan and waits until the mount is usable. */
+/** The front: starts a supervisor, gives it a plan and waits until the mount is usable. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdirSync, openSync, closeSync, rmSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { ThawfsError } from '../errors.js';
 import { errorOf, type FrontMessage, type SupervisorReply } from './messages.js';
@@ -9,29 +9,30 @@ import { logPath, removeStale } from './runtime-folder.js';
 
 const program = fileURLToPath(new URL('supervisor-main.js', import.meta.url));
 
+/** @returns a supervisor that loads while its front still finds out what to mount. It ends with its front; one that is not needed is killed */
+export function loadSupervisor(): ChildProcess {
+  const supervisor = spawn(process.execPath, [program], { stdio: ['ignore', process.stderr, process.stderr, 'ipc'], detached: true, cwd: '/' });
+  supervisor.on('error', () => undefined); // The failed start shows when it is given its plan.
+  return supervisor;
+}
+
 /**
  * Mounts, and returns when the mount is usable. It ends with this process until {@link settle} is called.
  *
+ * @param supervisor that has no plan yet; disconnecting from it (or dying) takes the mount out of the tree
  * @param signal aborting gives up: nothing is mounted then, nothing is left behind
- * @returns the supervisor; disconnecting from it (or dying) takes the mount out of the tree
  * @throws why it could not be mounted: whatever opening the image throws, NO_FUSE_DEVICE, MOUNT_FAILED, NOT_PERMITTED, PATH_MISSING
  */
-export async function startMount(plan: MountPlan, signal?: AbortSignal): Promise<ChildProcess> {
+export async function startMount(supervisor: ChildProcess, plan: MountPlan, signal?: AbortSignal): Promise<void> {
   signal?.throwIfAborted();
   mkdirSync(plan.runtimeFolder, { recursive: true, mode: 0o700 });
   await removeStale(plan.runtimeFolder);
-  const log = plan.foreground ? undefined : openSync(logPath(plan), 'a', 0o600);
-  const supervisor = spawn(process.execPath, [program], {
-    stdio: ['ignore', log ?? process.stderr, log ?? process.stderr, 'ipc'], detached: true, cwd: '/',
-  });
-  if (log !== undefined) closeSync(log);
   try {
     await untilMounted(supervisor, plan, signal);
   } catch (error) {
     rmSync(logPath(plan), { force: true });
     throw error;
   }
-  return supervisor;
 }
 
 /** Lets the supervisor stand on its own. @param foreground it stays connected, its end is the front's, which lives as long as it does */
@@ -53,11 +54,12 @@ function untilMounted(supervisor: ChildProcess, plan: MountPlan, signal: AbortSi
       if (reply.type === 'mounted') resolve();
       else failure = errorOf(reply.error);
     });
-    supervisor.once('error', reject);
     // Only then has it cleaned up.
-    supervisor.once('exit', (status, death) => {
-      reject(failure ?? new ThawfsError('MOUNT_FAILED', `the supervisor ended (${death ?? status ?? '?'})`, { detail: { log: logPath(plan) } }));
-    });
+    const ended = (status: number | null, death: NodeJS.Signals | null): void => {
+      reject(failure ?? new ThawfsError('MOUNT_FAILED', `the supervisor ended (${death ?? status ?? 'it did not start'})`, { detail: { log: logPath(plan) } }));
+    };
+    supervisor.once('exit', ended);
+    if (supervisor.pid === undefined || supervisor.exitCode !== null || supervisor.signalCode !== null) ended(supervisor.exitCode, supervisor.signalCode);
     supervisor.send({ type: 'mount', plan } satisfies FrontMessage, () => undefined);
   });
 }

@@ -3,6 +3,7 @@
  * It never touches the mount itself, so nothing can hang it.
  */
 import { closeSync, rmSync } from 'node:fs';
+import { redirectOutput } from '../sys/redirect.js';
 import { KiB, MiB } from '../units.js';
 import { Attacher, callAttacher } from './attacher.js';
 import { ControlSocket } from './control-socket.js';
@@ -19,6 +20,7 @@ import { Succession } from './succession.js';
 const READ_AHEAD_WHILE_FETCHING = 128 * KiB;
 
 async function supervise(plan: MountPlan): Promise<void> {
+  if (!plan.foreground) redirectOutput(logPath(plan));
   const fuse = FuseMount.open(plan);
   const attacher = plan.backend === 'block' ? new Attacher(fuse.detached) : undefined;
   let attaching: Promise<LoopPair | undefined> = Promise.resolve(undefined);

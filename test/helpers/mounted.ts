@@ -5,7 +5,7 @@ import { basename } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { hasCode } from '../../src/errors.js';
-import { settle, startMount } from '../../src/mount/start-mount.js';
+import { loadSupervisor, settle, startMount } from '../../src/mount/start-mount.js';
 import type { ImagePlan, MountPlan, RawPlan } from '../../src/mount/plan.js';
 import { ask } from '../../src/mount/runtime-folder.js';
 import { mountStatus } from '../../src/mount/status.js';
@@ -46,7 +46,9 @@ export async function mountForTest(folder: string, content: RawPlan | ImagePlan,
   const plan: MountPlan = {
     id, backend: 'block', target: directory, directory, content, squash: false, runtimeFolder: `${folder}/run`, watchdog: PATIENCE, trace: false, foreground: false, ...overrides,
   };
-  settle(await startMount(plan));
+  const supervisor = loadSupervisor();
+  await startMount(supervisor, plan);
+  settle(supervisor);
   const socket = `${folder}/run/${id}.sock`;
   return {
     directory, plan,
