@@ -87,7 +87,7 @@ function prepare(): void {
 
 /** Fills the cache, so that every chunk is here compressed, and every raw image is written out. */
 async function fill(): Promise<void> {
-  const server = spawn(process.execPath, [...thawfs, 'serve', work, '--port', '0'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const server = spawn(process.execPath, [...thawfs, 'serve', work, '--port', '0'], { stdio: ['ignore', 'pipe', 'ignore'] });
   origin = await new Promise((found) => { server.stdout.on('data', (text: Buffer) => { const url = /http:\/\/[^\s/]+/.exec(String(text))?.[0]; if (url !== undefined) found(url); }); });
   for (const tree of trees) {
     const directory = at(`at-${tree}`);
