@@ -7,8 +7,10 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync,
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { ApplyPatchReport } from '../../src/update/apply-patch.js';
+import type { PatchInspection } from '../../src/update/inspect-patch.js';
 import type { PullReport } from '../../src/update/pull.js';
 import { Cli, finished, type FailureJson } from '../helpers/cli.js';
+import { gzipNine, text } from '../helpers/gzip-file.js';
 import { noise } from '../helpers/make-tree.js';
 import { oracleTest } from '../helpers/oracle.js';
 
@@ -18,6 +20,9 @@ const FULL_DISKS = Number(process.env['FULL_DISKS'] ?? 2);
 const SEED = Number(process.env['SEED'] ?? 0);
 /** A run of the slowest kind, on a loaded machine. */
 const RUN_MS = 15_000;
+/** Bytes of what is in each of so many files that a patch opens. */
+const GZIP_FILES = 6;
+const GZIP_CONTENT = 500_000;
 /** What may have to be made again. */
 const REDONE_MAX = 4 << 20;
 
@@ -31,13 +36,17 @@ beforeAll(async () => {
   mkdirSync(cli.path('tree'));
   mkdirSync(cli.path('published'));
   for (let i = 0; i < 20; i++) writeFileSync(cli.path(`tree/${i}`), noise(1_500_000, i + 1));
+  for (let i = 0; i < GZIP_FILES; i++) writeFileSync(cli.path(`tree/${i}.gz`), gzipNine(text(GZIP_CONTENT, i + 1)));
   await cli.json(['build', 'tree', '-o', 'old.img.zst', '--name', 'app', '--sequence', '1']);
   for (let i = 0; i < 20; i += 2) writeFileSync(cli.path(`tree/${i}`), Buffer.concat([noise(10_000, 100 + i), noise(1_500_000, i + 1)]));
+  for (let i = 0; i < GZIP_FILES; i++) writeFileSync(cli.path(`tree/${i}.gz`), gzipNine(Buffer.concat([text(500, 100 + i), text(GZIP_CONTENT, i + 1)])));
   await cli.json(['build', 'tree', '-o', 'new.img.zst', '--name', 'app', '--sequence', '2']);
   copyFileSync(cli.path('new.img.zst'), cli.path('published/new.img.zst'));
   await cli.json(['diff', 'old.img.zst', 'published/new.img.zst', '--publish', unsigned]);
   const published = readdirSync(cli.path('published')).find((name) => name.endsWith('.thawpatch'))!;
   copyFileSync(cli.path(`published/${published}`), cli.path('p'));
+  const { kinds } = await cli.json<PatchInspection>(['inspect', 'p']);
+  expect(kinds.gzip.operations).toBe(GZIP_FILES);
   for (const age of ['old', 'new']) await cli.json(['unpack', `${age}.img.zst`, '-o', `${age}.img`, unsigned]);
 }, 20 * RUN_MS);
 afterAll(() => { cli.remove(); });
