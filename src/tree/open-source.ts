@@ -6,6 +6,9 @@ import { fromErrno } from '../errors.js';
 import type { Platform } from './oci-json.js';
 import type { TreeSource } from './tree-source.js';
 
+/** What names another source than a directory or a tar: the kind, and what follows it. */
+export const treeScheme = /^(oci|oci-archive|docker-archive|dump):(.*)$/s;
+
 export interface OpenTreeOptions {
   /** Patterns of entries that need not be read; {@link applyFilters} removes the same from any tree. Default none. */
   readonly exclude?: readonly string[];
@@ -29,7 +32,7 @@ export interface OpenTreeOptions {
  */
 export async function openTree(spec: string, options: OpenTreeOptions = {}): Promise<TreeSource> {
   options.signal?.throwIfAborted();
-  const [, scheme, rest = ''] = /^(oci|oci-archive|docker-archive|dump):(.*)$/s.exec(spec) ?? [];
+  const [, scheme, rest = ''] = treeScheme.exec(spec) ?? [];
   if (scheme === 'oci' || scheme === 'oci-archive') return (await import('./from-oci.js')).readOciLayout(rest, options);
   if (scheme === 'docker-archive') return (await import('./from-docker-archive.js')).readDockerArchive(rest, options);
   if (scheme === 'dump') return { root: (await import('./dump.js')).parseDump(readText(rest)), warnings: [], dispose: () => undefined };

@@ -1,10 +1,10 @@
 /** The content of a gzip file, put together from that of an old one, and compressed as `gzip -9` did it. */
-import { crc32, inflateRawSync } from 'node:zlib';
+import { inflateRawSync } from 'node:zlib';
 import type { GzipNine } from '../codec/deflate/gzip-nine.js';
 import { ThawfsError } from '../errors.js';
 import { PATCH_LIMITS } from '../format/patch.js';
 import type { Differences } from './differences.js';
-import { TRAILER_SIZE } from './gzip-member.js';
+import { packGzipNine } from './gzip-member.js';
 import type { PatchBase } from './patch-base.js';
 import { bad, type GzipFacts } from './patch-reader.js';
 
@@ -45,10 +45,7 @@ export class GzipContent {
 
   /** @returns deflate stream and trailer. @throws ROOT_DIGEST_MISMATCH when they are not as long as the patch says */
   compress(compressor: GzipNine): Uint8Array {
-    const trailer = Buffer.alloc(TRAILER_SIZE);
-    trailer.writeUInt32LE(crc32(this.bytes), 0);
-    trailer.writeUInt32LE(this.bytes.length, 4);
-    const made = Buffer.concat([compressor.compress(this.bytes), trailer]);
+    const made = packGzipNine(compressor, this.bytes);
     if (made.length === this.size) return made;
     throw mismatch(`a gzip file becomes ${made.length} bytes, not ${this.size}`);
   }

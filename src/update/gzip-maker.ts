@@ -1,5 +1,4 @@
 /** Describes gzip files by their contents: the files differ from their first change on, the contents only where they changed. */
-import { crc32 } from 'node:zlib';
 import { GzipNine } from '../codec/deflate/gzip-nine.js';
 import { PATCH_LIMITS } from '../format/patch.js';
 import type { Image } from '../image/image.js';
@@ -8,15 +7,14 @@ import type { ReadOptions } from '../source/range-source.js';
 import { MiB } from '../units.js';
 import { DeltaIndex, type Alignment } from './delta.js';
 import { Extents } from './extents.js';
-import { looksLikeGzipNine, readGzipMember, TRAILER_SIZE } from './gzip-member.js';
-import type { PatchWriter } from './patch-writer.js';
+import { looksLikeGzipNine, packGzipNine, readGzipMember, TRAILER_SIZE } from './gzip-member.js';
+import { PIECE_SIZE, type PatchWriter } from './patch-writer.js';
 
 /** Opening costs whoever applies the patch time: it must save so much of the file, and at least this. */
 const SAVING_SHARE = 1 / 8;
 const SAVING_MIN = 64;
 /** What the operations of one content may take of a batch. */
-const ROOM_MAX = 5 * MiB;
-const PIECE_SIZE = MiB;
+const NEED_MAX = 5 * MiB;
 
 export interface GzipMakerOptions {
   readonly old: Image;
@@ -33,9 +31,10 @@ export class GzipMaker {
 
   /**
    * @param start where in the new raw image the file lies, in one piece
+   * @param room bytes from there on that are the file's: whole blocks
    * @returns whether it was described; it was not when it is no gzip file, `gzip -9` makes another one of its content, or little would be saved
    */
-  async make(file: FileNode, start: number): Promise<boolean> {
+  async make(file: FileNode, start: number, room: number): Promise<boolean> {
     const { old, now, matches, writer, options } = this.to;
     const { size } = file.content;
     if (size > PATCH_LIMITS.content || !looksLikeGzipNine(await now.read(start, Math.min(size, 16), options))) return false;
@@ -50,34 +49,25 @@ export class GzipMaker {
     const former = readGzipMember(oldBytes);
     const before = former?.content ?? new Uint8Array(0);
     const alignments = new DeltaIndex(before).align(member.content);
-    const room = alignments.reduce((sum, alignment) => sum + roomOf(alignment, before, member.content), 0);
+    const need = alignments.reduce((sum, alignment) => sum + needOf(alignment, before, member.content), 0);
     const ranges = former === undefined ? [] : [...oldExtents.locate(former.headerSize, oldBytes.length - TRAILER_SIZE - former.headerSize)];
-    if (room > ROOM_MAX || ranges.length > PATCH_LIMITS.ranges || !this.isReproducible(bytes, member.headerSize, member.content)) return false;
+    if (need > NEED_MAX || ranges.length > PATCH_LIMITS.ranges) return false;
+    if (Buffer.compare(packGzipNine(this.compressor, member.content), bytes.subarray(member.headerSize)) !== 0) return false;
 
     writer.literal(bytes.subarray(0, member.headerSize));
-    writer.gzip(size - member.headerSize, member.content.length, ranges, room);
+    writer.gzip(size - member.headerSize, member.content.length, ranges, need);
     for (const { start: from, length, old: place } of alignments) {
       this.bytes[place < 0 ? 'data' : 'copied'] += length;
       if (place < 0) writer.literal(member.content.subarray(from, from + length));
-      else for (let done = 0; done < length; done += PIECE_SIZE) {
-        const count = Math.min(PIECE_SIZE, length - done);
-        writer.old(place + done, before.subarray(place + done, place + done + count), member.content.subarray(from + done, from + done + count));
-      }
+      else writer.old(place, before.subarray(place, place + length), member.content.subarray(from, from + length));
     }
-    const rest = Extents.ofFile(file).size - size;
-    if (rest > 0) writer.zeros(rest);
+    if (room > size) writer.zeros(room - size);
     return true;
-  }
-
-  private isReproducible(file: Uint8Array, headerSize: number, content: Uint8Array): boolean {
-    const trailer = new DataView(file.buffer, file.byteOffset + file.length - TRAILER_SIZE, TRAILER_SIZE);
-    if (trailer.getUint32(0, true) !== crc32(content) || trailer.getUint32(4, true) !== content.length) return false;
-    return Buffer.compare(this.compressor.compress(content), file.subarray(headerSize, -TRAILER_SIZE)) === 0;
   }
 }
 
 /** @returns bytes of a batch that an alignment takes at most */
-function roomOf({ start, length, old: place }: Alignment, old: Uint8Array, now: Uint8Array): number {
+function needOf({ start, length, old: place }: Alignment, old: Uint8Array, now: Uint8Array): number {
   const operations = 32 + 32 * Math.ceil(length / PIECE_SIZE);
   if (place < 0) return operations + length;
   let differing = 0;

@@ -1,5 +1,6 @@
 /** gzip files (RFC 1952) of one member, as `gzip -9` writes them. */
-import { inflateRawSync } from 'node:zlib';
+import { crc32, inflateRawSync } from 'node:zlib';
+import type { GzipNine } from '../codec/deflate/gzip-nine.js';
 import { PATCH_LIMITS } from '../format/patch.js';
 
 /** CRC-32 and size of the content. */
@@ -31,4 +32,12 @@ export function readGzipMember(file: Uint8Array): GzipMember | undefined {
   } catch {
     return undefined; // damaged, or too large: it is data like any other
   }
+}
+
+/** @returns what follows the header: the deflate stream, and the trailer */
+export function packGzipNine(compressor: GzipNine, content: Uint8Array): Buffer {
+  const trailer = Buffer.alloc(TRAILER_SIZE);
+  trailer.writeUInt32LE(crc32(content), 0);
+  trailer.writeUInt32LE(content.length, 4);
+  return Buffer.concat([compressor.compress(content), trailer]);
 }

@@ -11,6 +11,8 @@ import type { RawRange } from './extents.js';
 
 /** An operation of 1 MiB can need this much: a gap and five bytes of a value for every fourth byte. */
 const NEED_MAX = 2 * MiB;
+/** Bytes of one `old` at most. */
+export const PIECE_SIZE = MiB;
 /** Operations that belong to no bytes merge without end; a reader should not have to take this for granted. */
 const LENGTH_MAX = 2 ** 40;
 
@@ -47,8 +49,12 @@ export class PatchWriter {
     this.output.write(frame);
   }
 
-  /** @param offset of `old` in the old raw image. @param now what becomes of these bytes; as many, at most 1 MiB */
+  /** @param offset of `old` in the old raw image, or in what a gzip opened. @param now what becomes of these bytes; as many */
   old(offset: number, old: Uint8Array, now: Uint8Array): void {
+    for (let at = 0; at < now.length; at += PIECE_SIZE) this.oldPiece(offset + at, old.subarray(at, at + PIECE_SIZE), now.subarray(at, at + PIECE_SIZE));
+  }
+
+  private oldPiece(offset: number, old: Uint8Array, now: Uint8Array): void {
     this.end();
     this.makeRoom();
     this.put('old', now.length, offset);

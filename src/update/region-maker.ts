@@ -13,7 +13,6 @@ import { regionsOf, type Region } from './regions.js';
 /** Of a new file so much is compared at a time, with so much of the old file around the same place. */
 const WINDOW_SIZE = 32 * MiB;
 const OLD_WINDOW_SIZE = 128 * MiB;
-const PIECE_SIZE = MiB;
 const zeroBlock = Buffer.alloc(BLOCK_SIZE);
 
 export interface RegionMakerOptions {
@@ -65,9 +64,13 @@ export class RegionMaker {
     for (let i = this.firstAt(start); i < this.regions.length && this.regions[i]!.start < end; i++) {
       const region = this.regions[i]!;
       const [from, to] = [Math.max(region.start, start), Math.min(region.end, end)];
-      if (region.file === undefined) await this.makeMetadata(from, to);
-      else if (to - from === Extents.ofFile(region.file).size && await this.gzips.make(region.file, from)) continue;
-      else await this.makePart('file', this.subjectOf(region.file), region.position + from - region.start, to - from);
+      if (region.file === undefined) {
+        await this.makeMetadata(from, to);
+        continue;
+      }
+      const subject = this.subjectOf(region.file);
+      if (to - from === subject.now.size && await this.gzips.make(region.file, from, to - from)) continue;
+      await this.makePart('file', subject, region.position + from - region.start, to - from);
     }
     if (end > raw.fileSystemSize) writer.hashes(end - Math.max(start, raw.fileSystemSize));
   }
@@ -156,12 +159,9 @@ export class RegionMaker {
       }
       let at = start;
       for (const { offset, length } of subject.old.locate(oldFrom + alignment.old + start - alignment.start, end - start)) {
-        for (let done = 0; done < length; done += PIECE_SIZE) {
-          const count = Math.min(PIECE_SIZE, length - done);
-          const place = alignment.old + at - alignment.start;
-          writer.old(offset + done, old.subarray(place, place + count), now.subarray(at, at + count));
-          at += count;
-        }
+        const place = alignment.old + at - alignment.start;
+        writer.old(offset, old.subarray(place, place + length), now.subarray(at, at + length));
+        at += length;
       }
       this.bytes.copied += end - start;
     }
