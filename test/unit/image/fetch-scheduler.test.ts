@@ -46,12 +46,12 @@ function make(chunkCount = 1000, { now = () => 0, link = new LinkMeter(() => 0),
   return { store, scheduler: new FetchScheduler(store, link, chunkCount, { now, unattended }) };
 }
 
-/** A link of 100 Mbit/s: a background request while a program starts has room for four chunks. */
-function fast(): LinkMeter {
+/** A link of 100 Mbit/s, measured; with 20 ms a background request while a program starts has room for four chunks. */
+function measured(roundTrip: number): LinkMeter {
   let time = 0;
   const link = new LinkMeter(() => time);
-  link.answered(20);
-  for (; time < 1000; time += 5) link.arrived(62_500);
+  link.answered(roundTrip);
+  for (; time < 3000; time += 5) link.arrived(62_500);
   return link;
 }
 
@@ -111,7 +111,7 @@ describe('FetchScheduler', () => {
   });
 
   test('a request brings the neighbours that are wanted too, on both sides', async () => {
-    const { store, scheduler } = make(1000, { link: fast() });
+    const { store, scheduler } = make(1000, { link: measured(20) });
     scheduler.hasten(refs(50, 10, 40, 8, 9, 11, 30, 41));
     await store.answer(...store.asked.flat());
     expect(store.asked).toContainEqual([8, 9, 10, 11]);
@@ -152,10 +152,7 @@ describe('FetchScheduler', () => {
   });
 
   test('on a long link the fill takes up to half of what it holds while a program starts, and all of it where nobody reads', async () => {
-    let time = 0;
-    const link = new LinkMeter(() => time);
-    link.answered(200);
-    for (; time < 3000; time += 5) link.arrived(62_500);
+    const link = measured(200);
     const size = 4; // 120,000 bytes of 2.5 MB
     const starting = async (of: LinkMeter | undefined, each: number): Promise<number> => {
       const { scheduler } = make(1000, of === undefined ? {} : { link: of });
