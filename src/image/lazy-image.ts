@@ -7,6 +7,7 @@ import { ThawfsError } from '../errors.js';
 import { LinkMeter } from '../source/link-meter.js';
 import type { SourceOptions } from '../source/open-source.js';
 import { ignoreFailure } from '../store/departure.js';
+import { SharedFetches } from '../store/shared-fetches.js';
 import { runWithFaults } from './fault.js';
 import { FetchScheduler, type Landed } from './fetch-scheduler.js';
 import { FrameKeeper } from './frame-keeper.js';
@@ -37,6 +38,7 @@ export class LazyImage extends LocalImage {
   readonly scheduler: FetchScheduler;
   private readonly index: LazyIndex;
   private readonly keeper: FrameKeeper | undefined;
+  private readonly shared: SharedFetches<Landed> | undefined;
   private readonly ahead: ReadAhead;
 
   private constructor(private readonly options: LazyImageOptions, files: readonly LocalSource[]) {
@@ -62,7 +64,9 @@ export class LazyImage extends LocalImage {
     };
     const origins = offline === true ? noOrigins : new Origins(locations, head, { ...sourceOptions, onRequest, link }, decodeFetched, () => { this.statistics.refetched++; });
     this.index = new LazyIndex(this.localIndex, (offset, length, judge) => origins.read(offset, length, judge));
-    this.scheduler = new FetchScheduler(origins.chunks, link, chunkCount, { unattended });
+    // What is here but damaged counts as missing to those who wait for it.
+    this.shared = cache === undefined ? undefined : new SharedFetches(origins.chunks, cache.folder, (chunk) => this.isLocal(chunk) && (!this.scheduler.isAwaited(chunk) || this.isReadable(chunk)));
+    this.scheduler = new FetchScheduler(this.shared ?? origins.chunks, link, chunkCount, { unattended });
     this.ahead = new ReadAhead({
       chunkCount, generous: filling, isLocal: (chunk) => this.isLocal(chunk), prefetch: (chunks) => { if (cache !== undefined) this.hasten(chunks); },
     });
@@ -110,6 +114,7 @@ export class LazyImage extends LocalImage {
   /** Lets what is being written to the cache be written. Nothing may be fetched or read afterwards. */
   override async close(): Promise<void> {
     await this.keeper?.close();
+    this.shared?.close();
     await super.close();
   }
 
