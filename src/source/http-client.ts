@@ -23,17 +23,20 @@ export interface HttpClientOptions {
 
 export class HttpClient {
   private readonly agent: Dispatcher;
+  private readonly idleTimeout: number;
 
-  /** Proxies are taken from the environment (`https_proxy`, `no_proxy`). */
+  /** Proxies are taken from the environment (`http_proxy`, `https_proxy`, `no_proxy`). */
   constructor({ connections, idleTimeout, ca }: HttpClientOptions) {
+    this.idleTimeout = idleTimeout;
     const connect = { timeout: idleTimeout, ...(ca === undefined ? {} : { ca }) };
-    // requestTls: what `connect` is for the server behind a proxy.
-    this.agent = new EnvHttpProxyAgent({ connections, headersTimeout: idleTimeout, bodyTimeout: idleTimeout, connect, requestTls: connect });
+    // requestTls: what `connect` is for the server behind a proxy. Without TLS the proxy is asked for the URL: many refuse tunnels to other ports than 443.
+    this.agent = new EnvHttpProxyAgent({ connections, connect, requestTls: connect, proxyTunnel: false });
   }
 
   /** @throws the errors of undici and of Node's sockets; redirects are answers like others */
   get(url: URL, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<HttpAnswer> {
-    return this.agent.request({ origin: url.origin, path: url.pathname + url.search, method: 'GET', headers, signal });
+    const { idleTimeout } = this;
+    return this.agent.request({ origin: url.origin, path: url.pathname + url.search, method: 'GET', headers, signal, headersTimeout: idleTimeout, bodyTimeout: idleTimeout });
   }
 
   /** Ends what is under way. */

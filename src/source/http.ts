@@ -32,7 +32,7 @@ export interface HttpOptions extends ReadOptions {
 const MAX_REDIRECTS = 5;
 
 /**
- * One attempt, no retries. Proxies are taken from the environment (`https_proxy`, `no_proxy`).
+ * One attempt, no retries. Proxies are taken from the environment (`http_proxy`, `https_proxy`, `no_proxy`).
  *
  * @param openingLength bytes to ask for in the one request that opening costs
  * @throws BAD_ARGUMENT, SOURCE_UNREACHABLE, TIMEOUT, RANGE_NOT_SUPPORTED, AUTH_REQUIRED, OBJECT_MISSING, HTTP_STATUS
@@ -239,7 +239,9 @@ class Deadline {
 }
 
 const timeoutCodes = new Set(['UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'ETIMEDOUT']);
-/** What no retry mends: the names that Node gives to faults of certificates, and a source that was closed. */
+/** The names that Node gives to certificates of authorities that it does not know. */
+const unknownAuthority = /^(?:UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_)/;
+/** What no retry mends: those, other faults of certificates, and a source that was closed. */
 const lasting = /^(?:ERR_TLS_|ERR_SSL_|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|UND_ERR_DESTROYED|UND_ERR_CLOSED)/;
 
 function networkError(error: unknown, location: string, expired: boolean): ThawfsError {
@@ -252,7 +254,8 @@ function networkError(error: unknown, location: string, expired: boolean): Thawf
   }
   // An AggregateError (one attempt per address) has no message of its own.
   return new ThawfsError('SOURCE_UNREACHABLE', `${location}: ${message || errno}`, {
-    detail: { location, errno, retryable: !lasting.test(errno) }, cause: error, suggestion: 'Check the host name and the network.',
+    detail: { location, errno, retryable: !lasting.test(errno) }, cause: error,
+    suggestion: unknownAuthority.test(errno) ? 'If the authority is your own, name its certificate: NODE_EXTRA_CA_CERTS=ca.pem.' : 'Check the host name and the network.',
   });
 }
 

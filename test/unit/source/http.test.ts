@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { createServer, type ServerResponse } from 'node:http';
+import { createServer, request, type ServerResponse } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
@@ -177,19 +177,26 @@ describe('secrets', () => {
   });
 });
 
+async function withCertificate(body: (tls: { readonly key: string; readonly cert: string }) => Promise<void>): Promise<void> {
+  await withTempDir(async (directory) => {
+    const [key, cert] = [join(directory, 'key.pem'), join(directory, 'cert.pem')];
+    execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', key, '-out', cert,
+      '-days', '2', '-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1'], { stdio: 'ignore' });
+    await body({ key: readFileSync(key, 'utf8'), cert: readFileSync(cert, 'utf8') });
+  });
+}
+
 describe('https', () => {
   test('with a private authority works, without it fails at once; https never leads to http', async () => {
-    await withTempDir(async (directory) => {
-      const [key, cert] = [join(directory, 'key.pem'), join(directory, 'cert.pem')];
-      execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', key, '-out', cert,
-        '-days', '2', '-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1'], { stdio: 'ignore' });
-      const ca = readFileSync(cert, 'utf8');
-      const tls = { key: readFileSync(key, 'utf8'), cert: ca };
+    await withCertificate(async (tls) => {
+      const { cert: ca } = tls;
       await withRangeServer(content, { tls }, async (server) => {
         await withOpened(server.url, { ca }, async ({ source }) => {
           expect(Buffer.compare(await source.read(50, 50), content.subarray(50, 100))).toBe(0);
         });
-        await expect(openHttpSource(server.url, 100)).rejects.toMatchObject({ code: 'SOURCE_UNREACHABLE', detail: { retryable: false } });
+        await expect(openHttpSource(server.url, 100)).rejects.toMatchObject({
+          code: 'SOURCE_UNREACHABLE', detail: { retryable: false }, suggestions: [expect.stringContaining('NODE_EXTRA_CA_CERTS')],
+        });
       });
       await withRangeServer(content, {}, async (plain) => {
         const down: Interference = (_, response) => {
@@ -206,29 +213,63 @@ describe('https', () => {
 });
 
 describe('proxy', () => {
-  afterEach(() => { delete process.env['http_proxy']; });
+  const names = ['http_proxy', 'https_proxy'];
 
-  test('is taken from the environment', async () => {
-    await withRangeServer(content, {}, async (server) => {
-      const asked: string[] = [];
-      const proxy = createServer().on('connect', (request, socket) => {
-        asked.push(request.url!);
-        const upstream = connect(Number(new URL(server.url).port), '127.0.0.1', () => {
-          socket.write('HTTP/1.1 200 OK\r\n\r\n');
-          upstream.pipe(socket).pipe(upstream);
-        });
-        upstream.on('error', () => socket.destroy());
-        socket.on('error', () => upstream.destroy());
+  afterEach(() => { for (const name of [...names, 'no_proxy']) Reflect.deleteProperty(process.env, name); });
+
+  /** Takes tunnels and requests, and writes down what for. */
+  async function withProxy(body: (asked: string[]) => Promise<void>): Promise<void> {
+    const asked: string[] = [];
+    const proxy = createServer((incoming, response) => {
+      asked.push(`${incoming.method!} ${incoming.url!}`);
+      request(incoming.url!, { headers: incoming.headers }, (answer) => {
+        response.writeHead(answer.statusCode!, answer.headers);
+        answer.pipe(response);
+      }).on('error', () => { response.destroy(); }).end();
+    }).on('connect', (incoming, socket) => {
+      asked.push(`CONNECT ${incoming.url!}`);
+      const upstream = connect(Number(new URL(`http://${incoming.url!}`).port), '127.0.0.1', () => {
+        socket.write('HTTP/1.1 200 OK\r\n\r\n');
+        upstream.pipe(socket).pipe(upstream);
       });
-      await new Promise<void>((resolve) => { proxy.listen(0, '127.0.0.1', resolve); });
-      try {
-        process.env['http_proxy'] = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
-        await withOpened(server.url, {}, () => Promise.resolve());
-        expect(asked).toEqual([new URL(server.url).host]);
-      } finally {
-        proxy.close();
-      }
+      upstream.on('error', () => socket.destroy());
+      socket.on('error', () => upstream.destroy());
     });
+    await new Promise<void>((resolve) => { proxy.listen(0, '127.0.0.1', resolve); });
+    for (const name of names) process.env[name] = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+    try {
+      await body(asked);
+    } finally {
+      proxy.close();
+    }
+  }
+
+  test('from the environment is asked for the URL, and by the server\'s rules', async () => {
+    await withRangeServer(content, {}, (server) => withProxy(async (asked) => {
+      await withOpened(server.url, {}, async ({ source }) => {
+        expect(Buffer.from(await source.read(4000, 1000)).equals(content.subarray(4000))).toBe(true);
+      });
+      expect(asked).toEqual([`GET ${server.url}`, `GET ${server.url}`]);
+      expect(server.seen.map(({ range }) => range)).toEqual(['bytes=0-99', 'bytes=4000-4999']);
+      process.env['no_proxy'] = '127.0.0.1';
+      await withOpened(server.url, {}, () => Promise.resolve());
+      expect(asked.length).toBe(2);
+    }));
+  });
+
+  test('is tunnelled through where there is TLS: it sees nothing', async () => {
+    await withCertificate(async (tls) => {
+      await withRangeServer(content, { tls }, (server) => withProxy(async (asked) => {
+        await withOpened(server.url, { ca: tls.cert }, () => Promise.resolve());
+        expect(asked).toEqual([`CONNECT ${new URL(server.url).host}`]);
+      }));
+    });
+  });
+
+  test('that is silent is not waited for', async () => {
+    await withRangeServer(content, { interfere: () => true }, (server) => withProxy(async () => {
+      await expect(openHttpSource(server.url, 100, { idleTimeout: 50 })).rejects.toEqual(code('TIMEOUT'));
+    }));
   });
 });
 
