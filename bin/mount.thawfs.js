@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 // Install as /sbin/mount.thawfs (a symlink will do): then `mount -t thawfs IMAGE DIR` and fstab work.
-const { start } = await import('../dist/src/cli/start.js');
+const { launch } = await import('../dist/src/cli/launch.js');
 const { mountHelperArguments } = await import('../dist/src/cli/mount-helper.js');
 try {
-  process.exitCode = await start(mountHelperArguments(process.argv.slice(2)), import.meta.url);
+  process.exitCode = await launch(mountHelperArguments(process.argv.slice(2)), import.meta.url);
 } catch (error) {
   process.stderr.write(`${error.message}\n${error.suggestions?.map((line) => `  try: ${line}\n`).join('') ?? ''}`);
   process.exitCode = 1; // mount(8): incorrect invocation

@@ -2,5 +2,5 @@
 import module from 'node:module';
 
 module.enableCompileCache?.(); // Node >= 22.1: compiled modules are kept between runs
-const { start } = await import('../dist/src/cli/start.js');
-process.exitCode = await start(process.argv.slice(2), import.meta.url);
+const { launch } = await import('../dist/src/cli/launch.js');
+process.exitCode = await launch(process.argv.slice(2), import.meta.url);

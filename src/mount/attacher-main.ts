@@ -37,6 +37,7 @@ async function act(message: ToAttacher): Promise<FromAttacher> {
 }
 
 process.on('disconnect', () => { process.exit(1); });
+if (!process.connected) process.exit(1);
 process.once('message', (message: ToAttacher) => {
   void act(message).then((result) => { process.send?.(result, () => { process.exit(0); }); });
 });

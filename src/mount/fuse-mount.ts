@@ -12,10 +12,15 @@ export class FuseMount {
   /** @param detached the mount without a place; undefined when it has one @param device of FUSE, which servers inherit */
   private constructor(private readonly plan: MountPlan, readonly device: number, readonly detached: number | undefined) {}
 
-  /** Mounts, and speaks with the kernel until it sends requests. @throws NO_FUSE_DEVICE, NOT_PERMITTED, TOOL_MISSING, MOUNT_FAILED, VERSION_UNSUPPORTED */
-  static open(plan: MountPlan): FuseMount {
+  /**
+   * Mounts, and speaks with the kernel until it sends requests.
+   *
+   * @param opened the device, for who mounts without a program
+   * @throws NO_FUSE_DEVICE, NOT_PERMITTED, TOOL_MISSING, MOUNT_FAILED, VERSION_UNSUPPORTED
+   */
+  static open(plan: MountPlan, opened?: number): FuseMount {
     const byProgram = needsMountProgram();
-    const device = byProgram ? mountByProgram(plan.target, ['ro', 'nosuid', 'nodev', 'default_permissions', `fsname=${sourceOf(plan)}`, 'subtype=thawfs', `max_read=${MiB}`]) : openFuseDevice();
+    const device = byProgram ? mountByProgram(plan.target, ['ro', 'nosuid', 'nodev', 'default_permissions', `fsname=${sourceOf(plan)}`, 'subtype=thawfs', `max_read=${MiB}`]) : opened ?? openFuseDevice();
     const fuse = new FuseMount(plan, device, byProgram ? undefined : create(plan, device));
     try {
       initialise(device, { posixAcl: plan.backend === 'tree', maxReadahead: MiB });

@@ -14,12 +14,13 @@ import { MiB } from '../units.js';
 import { callAttacher } from './attacher.js';
 import { attachFile } from './block.js';
 import { defaultCacheFolder } from './cache-folder.js';
+import { loadSupervisor } from './load-supervisor.js';
 import type { LayerReport, MountOptions } from './mount-options.js';
 import type { Backend, MountPlan } from './plan.js';
 import { ask, defaultRuntimeFolder, socketPath } from './runtime-folder.js';
 import { removeStaleScratch, scratchOf } from './scratch.js';
 import { Staging, type LayerName } from './stack.js';
-import { loadSupervisor, settle, startMount } from './start-mount.js';
+import { settle, startMount } from './start-mount.js';
 import { takeOut } from './take-out.js';
 
 /** Milliseconds. */

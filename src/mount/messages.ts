@@ -22,9 +22,12 @@ export type SupervisorReply =
   | { readonly type: 'mounted' }
   | { readonly type: 'failed'; readonly error: ErrorRecord };
 
+/** The argument of a server's program. */
+export type ServerRank = 'first' | 'standby';
+
 export type ToServer =
-  /** The first message: load everything; `serve` at once, or be ready to `take-over`. */
-  | { readonly type: 'prepare'; readonly plan: MountPlan; readonly standby: boolean }
+  /** The first message: open everything; serve at once, or be ready to `take-over`, as the rank says. */
+  | { readonly type: 'prepare'; readonly plan: MountPlan }
   | { readonly type: 'take-over' }
   | { readonly type: 'ping' }
   | { readonly type: 'ask'; readonly id: number; readonly question: ServerQuestion };

@@ -1,6 +1,15 @@
 /** Entry point of a server process: a thin ear for the supervisor's messages. */
-import { recordOf, type FromServer, type ToServer } from './messages.js';
+import { redirectOutput } from '../sys/redirect.js';
+import { recordOf, type FromServer, type ServerRank, type ToServer } from './messages.js';
+import type { MountPlan } from './plan.js';
+import { logPath } from './runtime-folder.js';
 import { Server } from './server.js';
+import { ServingThread } from './serving-thread.js';
+
+const first = process.argv[2] === ('first' satisfies ServerRank);
+// What takes time is done before there is a plan.
+const thread = new ServingThread();
+if (first) void import('./fetching.js');
 
 let server: Server | undefined;
 let serving = false;
@@ -17,19 +26,20 @@ function say(message: FromServer): void {
   process.send?.(message);
 }
 
-async function prepare({ plan, standby }: Extract<ToServer, { type: 'prepare' }>): Promise<void> {
+async function prepare(plan: MountPlan): Promise<void> {
   try {
-    const started = new Server(plan, { complete: (path) => { say({ type: 'complete', path }); }, arrived: () => { say({ type: 'arrived' }); } }, !standby);
-    server = started;
-    await started.ready;
+    if (first && !plan.foreground) redirectOutput(logPath(plan)); // It was started before its supervisor printed there.
+    const opened = new Server(plan, thread, { complete: (path) => { say({ type: 'complete', path }); }, arrived: () => { say({ type: 'arrived' }); } }, first);
+    server = opened;
+    await opened.ready;
     // Nobody waits for a standby's other half yet. Of the first server, the command that mounts wants to hear whether it can work.
-    if (!standby) {
-      await started.fetching;
-      serve(started, false);
+    if (first) {
+      await opened.fetching;
+      serve(opened, false);
     }
     say({ type: 'ready' });
-    const fetching = await started.fetching;
-    await started.ended;
+    const fetching = await opened.fetching;
+    await thread.ended;
     fetching.finish();
     // Only an unmounted or aborted file system ends a session.
     process.send?.({ type: 'unmounted' } satisfies FromServer, () => { end(); });
@@ -46,7 +56,7 @@ function serve(loaded: Server, successor: boolean): void {
 process.on('message', (message: ToServer) => {
   switch (message.type) {
     case 'prepare':
-      void prepare(message);
+      void prepare(message.plan);
       break;
     case 'take-over':
       if (server !== undefined) serve(server, true);
@@ -70,3 +80,4 @@ process.on('uncaughtException', (error) => {
 });
 // Without a supervisor a standby will never be called, and what holds the device for nothing keeps readers waiting when the server dies.
 process.on('disconnect', () => { if (!serving) end(); });
+if (!process.connected) end(); // It was lost while this was loading.

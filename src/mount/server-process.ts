@@ -2,7 +2,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { ThawfsError } from '../errors.js';
-import { errorOf, type FromServer, type ServerQuestion, type ToServer } from './messages.js';
+import { errorOf, type FromServer, type ServerQuestion, type ServerRank, type ToServer } from './messages.js';
 import type { MountPlan } from './plan.js';
 
 export interface ServerEvents {
@@ -35,9 +35,12 @@ export class ServerProcess {
   /** When it last proved to be alive, milliseconds of performance.now(). */
   private heard = performance.now();
 
-  constructor(plan: MountPlan, fuse: number, standby: boolean, private readonly events: ServerEvents) {
+  private events: ServerEvents | undefined;
+
+  /** Starts loading. @param fuse the device, which need not be mounted yet */
+  constructor(fuse: number, rank: ServerRank) {
     // A small young generation: what the kernel has to tear down when a server dies is what readers wait for.
-    this.child = spawn(process.execPath, ['--max-semi-space-size=2', program], {
+    this.child = spawn(process.execPath, ['--max-semi-space-size=2', program, rank], {
       stdio: ['ignore', 'inherit', 'inherit', fuse, 'ipc'], env: { ...process.env, ...frugalAllocator },
     });
     this.child.on('message', (message: FromServer) => { this.hear(message); });
@@ -46,7 +49,13 @@ export class ServerProcess {
       this.exited();
       resolve();
     }));
-    this.say({ type: 'prepare', plan, standby });
+  }
+
+  /** Tells it what to serve. @param events heard from now on; that it is gone already, in a moment */
+  prepare(plan: MountPlan, events: ServerEvents): void {
+    this.events = events;
+    if (this.child.exitCode === null && this.child.signalCode === null) this.say({ type: 'prepare', plan });
+    else setImmediate(() => { events.exited(this); });
   }
 
   get pid(): number | undefined { return this.child.pid; }
@@ -85,22 +94,22 @@ export class ServerProcess {
     switch (message.type) {
       case 'ready':
         this.ready = true;
-        this.events.ready();
+        this.events?.ready();
         break;
       case 'failed':
-        this.events.failed(errorOf(message.error));
+        this.events?.failed(errorOf(message.error));
         break;
       case 'pong':
         if (message.stuck) this.kill();
         break;
       case 'unmounted':
-        this.events.unmounted();
+        this.events?.unmounted();
         break;
       case 'complete':
-        this.events.complete(message.path);
+        this.events?.complete(message.path);
         break;
       case 'arrived':
-        this.events.arrived();
+        this.events?.arrived();
         break;
       case 'answer': {
         const question = this.questions.get(message.id);
@@ -115,6 +124,6 @@ export class ServerProcess {
   private exited(): void {
     for (const { reject } of this.questions.values()) reject(errorOf({ code: 'MOUNT_FAILED', message: 'the server was replaced while it was asked', detail: {}, suggestions: ['Ask again.'] }));
     this.questions.clear();
-    this.events.exited(this);
+    this.events?.exited(this);
   }
 }

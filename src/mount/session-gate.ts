@@ -1,6 +1,5 @@
 /** What the two threads of a server share: the descriptor, a gate that a standby waits at, and counters that show a stuck thread. */
 import type { ErrorRecord } from './messages.js';
-import type { MountPlan } from './plan.js';
 
 /** The supervisor passes the FUSE device as this descriptor. */
 export const FUSE_DESCRIPTOR = 3;
@@ -43,8 +42,8 @@ export class SessionGate {
   get handled(): number { return Atomics.load(this.words, HANDLED) >>> 0; }
 }
 
+/** What the thread starts with; the plan comes as its first message. */
 export interface ThreadInput {
-  readonly plan: MountPlan;
   readonly words: Int32Array;
   /** The thread's statistics, for the main thread to read. */
   readonly counters: Float64Array;

@@ -8,9 +8,11 @@ import { BlockLog } from '../image/profile/block-log.js';
 import { errnoOf } from './errno.js';
 import { openLocalContent } from './local-content.js';
 import { recordOf } from './messages.js';
+import type { MountPlan } from './plan.js';
 import { FUSE_DESCRIPTOR, SessionGate, VALID_SECONDS, type ThreadInput, type ThreadMessage } from './session-gate.js';
 
-async function run({ plan, words, counters }: ThreadInput, port: MessagePort): Promise<void> {
+async function run({ words, counters }: ThreadInput, port: MessagePort): Promise<void> {
+  const plan = await new Promise<MountPlan>((resolve) => { port.once('message', resolve); });
   const post = (message: ThreadMessage): void => { port.postMessage(message); };
   const gate = new SessionGate(words);
   const log = new BlockLog();

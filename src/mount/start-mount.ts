@@ -1,20 +1,10 @@
 /** The front: starts a supervisor, gives it a plan and waits until the mount is usable. */
-import { spawn, type ChildProcess } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { mkdirSync, rmSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { ThawfsError } from '../errors.js';
 import { errorOf, type FrontMessage, type SupervisorReply } from './messages.js';
 import type { MountPlan } from './plan.js';
 import { logPath, removeStale } from './runtime-folder.js';
-
-const program = fileURLToPath(new URL('supervisor-main.js', import.meta.url));
-
-/** @returns a supervisor that loads while its front still finds out what to mount. It ends with its front; one that is not needed is killed */
-export function loadSupervisor(): ChildProcess {
-  const supervisor = spawn(process.execPath, [program], { stdio: ['ignore', process.stderr, process.stderr, 'ipc'], detached: true, cwd: '/' });
-  supervisor.on('error', () => undefined); // The failed start shows when it is given its plan.
-  return supervisor;
-}
 
 /**
  * Mounts, and returns when the mount is usable. It ends with this process until {@link settle} is called.

@@ -42,8 +42,10 @@ export class Succession implements ServerEvents {
   private timer: NodeJS.Timeout | undefined;
   private readonly watchdog: NodeJS.Timeout;
 
-  constructor(private plan: MountPlan, private readonly fuse: number, private readonly events: SuccessionEvents) {
-    this.active = new ServerProcess(plan, fuse, false, this);
+  /** @param fuse the device, mounted @param first a server that was started ahead of the mount */
+  constructor(private plan: MountPlan, private readonly fuse: number, private readonly events: SuccessionEvents, first = new ServerProcess(fuse, 'first')) {
+    this.active = first;
+    first.prepare(plan, this);
     this.watchdog = setInterval(() => {
       if (this.active?.ready === true) this.active.watch(plan.watchdog);
     }, plan.watchdog / 4);
@@ -137,7 +139,9 @@ export class Succession implements ServerEvents {
     clearTimeout(this.timer);
     this.timer = setTimeout(() => {
       if (this.over || this.standbys.size >= STANDBYS) return;
-      this.standbys.add(new ServerProcess(this.plan, this.fuse, true, this));
+      const standby = new ServerProcess(this.fuse, 'standby');
+      standby.prepare(this.plan, this);
+      this.standbys.add(standby);
     }, delay);
   }
 
