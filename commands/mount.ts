@@ -3,6 +3,7 @@ import { boolean, string as stringFlag } from '@oclif/core/flags';
 import { BaseCommand } from '../src/cli/base-command.js';
 import { mountFlags, mountOptions } from '../src/cli/mount-flags.js';
 import { fields } from '../src/cli/report.js';
+import { wordsOf } from '../src/cli/words.js';
 import { ThawfsError } from '../src/errors.js';
 import type { MountReport } from '../src/mount/mount-options.js';
 
@@ -48,8 +49,9 @@ As root the kernel's own ext4 reads the image (--backend block). Everybody else 
   };
 
   async run(): Promise<Report> {
-    const { argv, flags: { foreground, populate, replace, upper, work, ...flags } } = await this.parse(Mount);
-    const places = argv as string[];
+    const parsed = await this.parse(Mount);
+    const { foreground, populate, replace, upper, work, ...flags } = parsed.flags;
+    const places = wordsOf(parsed, Mount);
     const directory = places.pop()!;
     if (places.length === 0) throw new ThawfsError('BAD_ARGUMENT', 'mount: needs an image and a directory', { suggestion: 'Write: thawfs mount IMAGE DIR' });
     const { mountImages } = await import('../src/mount/mount-image.js');

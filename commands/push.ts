@@ -3,6 +3,7 @@ import { string as stringFlag } from '@oclif/core/flags';
 import { BaseCommand } from '../src/cli/base-command.js';
 import { mountFlags, mountOptions } from '../src/cli/mount-flags.js';
 import { fields } from '../src/cli/report.js';
+import { wordsOf } from '../src/cli/words.js';
 import { ThawfsError } from '../src/errors.js';
 import type { MountReport } from '../src/mount/mount-options.js';
 import type { PushReport } from '../src/mount/push.js';
@@ -29,8 +30,9 @@ Files that are open stay as they are.`;
   static override flags = { to: stringFlag({ helpValue: 'PATH', summary: 'Path in the mount: a directory, or the new name of one file.' }), ...mountFlags };
 
   async run(): Promise<PushReport | Omit<MountReport, 'ended'>> {
-    const { argv, flags: { to, ...flags } } = await this.parse(Push);
-    const [directory, ...files] = argv as [string, ...string[]];
+    const parsed = await this.parse(Push);
+    const { to, ...flags } = parsed.flags;
+    const [directory, ...files] = wordsOf(parsed, Push) as [string, ...string[]];
     if (files.length === 0) throw new ThawfsError('BAD_ARGUMENT', 'push: no file', { suggestion: 'Name the files to put into the mount, or an image.' });
     if (to === undefined) {
       if (files.length > 1) throw new ThawfsError('BAD_ARGUMENT', 'push: one image at a time, and files need --to', { suggestion: 'Write: thawfs push DIR FILE... --to PATH, or: thawfs push DIR IMAGE' });

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { string } from '@oclif/core/args';
 import { BaseCommand } from '../src/cli/base-command.js';
 import { mountFlags, mountOptions } from '../src/cli/mount-flags.js';
+import { wordsOf } from '../src/cli/words.js';
 import { ThawfsError } from '../src/errors.js';
 
 export default class Run extends BaseCommand {
@@ -24,31 +25,46 @@ The exit status is the command's.`;
 
   static override flags = mountFlags;
 
+  private isInside = false;
+
+  /** The one inside the namespace reports. */
+  protected override logJson(json: unknown): void {
+    if (this.isInside) super.logJson(json);
+  }
+
   async run(): Promise<{ status: number }> {
-    const { argv, flags } = await this.parse(Run);
-    const [image, command, ...args] = argv as [string, ...string[]];
+    const parsed = await this.parse(Run);
+    const { flags } = parsed;
+    const [image, command, ...args] = wordsOf(parsed, Run) as [string, ...string[]];
     if (command === undefined) throw new ThawfsError('BAD_ARGUMENT', 'run: no command', { suggestion: 'Write: thawfs run IMAGE -- COMMAND' });
     const { exitStatus, INSIDE, runAgainInside } = await import('../src/mount/namespace.js');
-    if (process.env[INSIDE] === undefined) {
-      const status = await runAgainInside();
+    this.isInside = process.env[INSIDE] !== undefined;
+    if (!this.isInside) {
+      const status = await this.leaveSignalsTo(runAgainInside);
       process.exitCode = status;
       return { status };
     }
     const [{ mountImages }, { unmountImage }] = await Promise.all([import('../src/mount/mount-image.js'), import('../src/mount/unmount.js')]);
     const directory = mkdtempSync(`${tmpdir()}/thawfs-run-`);
-    const end = new AbortController();
     try {
-      const { ended } = await mountImages([image], directory, { ...await mountOptions(flags, end.signal), foreground: true });
-      const place = (text: string): string => text.replaceAll('{}', directory);
-      const env = { ...process.env, [INSIDE]: undefined, THAWFS_ROOT: directory };
-      const status = await exitStatus(place(command), args.map(place), env, directory);
-      process.exitCode = status;
-      // Whatever the command left running keeps its files; nobody else sees the mount any more.
-      await unmountImage(directory, { lazy: true });
-      await ended;
-      return { status };
+      // Of its own: when it is mounted a signal ends the command, and that the mount.
+      const mounting = new AbortController();
+      const giveUp = (): void => { mounting.abort(this.signal.reason); };
+      this.signal.addEventListener('abort', giveUp);
+      const { ended } = await mountImages([image], directory, { ...await mountOptions(flags, mounting.signal), foreground: true });
+      this.signal.removeEventListener('abort', giveUp);
+      try {
+        const place = (text: string): string => text.replaceAll('{}', directory);
+        const env = { ...process.env, [INSIDE]: undefined, THAWFS_ROOT: directory };
+        const status = await this.leaveSignalsTo(() => exitStatus(place(command), args.map(place), env, directory));
+        process.exitCode = status;
+        return { status };
+      } finally {
+        // Whatever the command left running keeps its files; nobody else sees the mount any more.
+        await unmountImage(directory, { lazy: true });
+        await ended;
+      }
     } finally {
-      end.abort();
       rmdirSync(directory);
     }
   }

@@ -12,6 +12,16 @@ export abstract class BaseCommand extends Command {
   /** Aborted by Ctrl-C, SIGTERM and hang-up, with an INTERRUPTED error as its reason; pass it to everything that takes time. */
   get signal(): AbortSignal { return this.interruption.signal; }
 
+  /** Runs a program on our terminal: meanwhile signals are its business, and how often and how long it takes them too. */
+  protected async leaveSignalsTo<T>(program: () => Promise<T>): Promise<T> {
+    this.interruption.stopListening();
+    try {
+      return await program();
+    } finally {
+      this.interruption.listen();
+    }
+  }
+
   protected override async init(): Promise<void> {
     await super.init();
     watchStdout();

@@ -1,7 +1,7 @@
 /** Mount and user namespaces of our own, in which everybody may mount. */
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { constants } from 'node:os';
-import { fromErrno } from '../errors.js';
+import { fromErrno, ThawfsError } from '../errors.js';
 import { isMachineRoot } from '../sys/identity.js';
 
 /** Set inside, so that a command knows that it was started again. */
@@ -12,17 +12,16 @@ export const INSIDE = 'THAWFS_NAMESPACE';
  * the user is root of what is mounted. Mounts made inside are seen by nobody else, and end with the last process inside.
  *
  * @returns its exit status; 128 and the signal's number when a signal ended it
- * @throws PATH_MISSING when unshare(1) is not installed
+ * @throws PATH_MISSING when unshare(1) is not installed, NOT_PERMITTED when it may not
  */
-export function runAgainInside(): Promise<number> {
-  const program = ['--mount', '--propagation', 'private', ...(isMachineRoot() ? [] : ['--user', '--map-root-user']), process.execPath, ...process.execArgv, ...withoutJson(process.argv.slice(1))];
-  return exitStatus('unshare', program, { ...process.env, [INSIDE]: '1' });
-}
-
-/** The outer command reports; two reports would be no JSON. */
-function withoutJson(argv: readonly string[]): string[] {
-  const end = argv.indexOf('--');
-  return argv.filter((argument, i) => argument !== '--json' || (end >= 0 && i > end));
+export async function runAgainInside(): Promise<number> {
+  const namespace = ['--mount', '--propagation', 'private', ...(isMachineRoot() ? [] : ['--user', '--map-root-user'])];
+  const status = await exitStatus('unshare', [...namespace, process.execPath, ...process.execArgv, ...process.argv.slice(1)], { ...process.env, [INSIDE]: '1' });
+  // unshare(1) ends with 1 when it may not; so may the command.
+  if (status === 1 && spawnSync('unshare', [...namespace, 'true'], { stdio: 'ignore' }).status !== 0) {
+    throw new ThawfsError('NOT_PERMITTED', 'no namespace of our own to mount in', { suggestion: 'Let users make user namespaces: sysctl kernel.unprivileged_userns_clone, user.max_user_namespaces; or run as root.' });
+  }
+  return status;
 }
 
 /** Runs a program on our terminal. @returns as {@link runAgainInside} */
