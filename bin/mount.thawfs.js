@@ -3,7 +3,8 @@
 const { launch } = await import('../dist/src/cli/launch.js');
 const { mountHelperArguments } = await import('../dist/src/cli/mount-helper.js');
 try {
-  process.exitCode = await launch(mountHelperArguments(process.argv.slice(2)), import.meta.url);
+  const argv = mountHelperArguments(process.argv.slice(2));
+  if (argv !== undefined) process.exitCode = await launch(argv, import.meta.url);
 } catch (error) {
   process.stderr.write(`${error.message}\n${error.suggestions?.map((line) => `  try: ${line}\n`).join('') ?? ''}`);
   process.exitCode = 1; // mount(8): incorrect invocation

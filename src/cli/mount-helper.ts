@@ -2,29 +2,31 @@
 import { ThawfsError } from '../errors.js';
 
 /** Mount options of ours that become flags with a value; underscores and hyphens are one. */
-const valued = new Set(['backend', 'cache', 'cache-size', 'fill-rate', 'mirror', 'read-timeout', 'threshold', 'trust', 'upper', 'work', 'min-sequence']);
-const plain = new Set(['allow-unsigned', 'any-sequence', 'offline', 'no-fill', 'no-handover', 'populate']);
+const valued = new Set(['backend', 'cache', 'cache-size', 'fill-rate', 'mirror', 'profile', 'read-timeout', 'threshold', 'trust', 'upper', 'work', 'min-sequence']);
+const plain = new Set(['allow-unsigned', 'any-sequence', 'offline', 'no-fill', 'no-handover', 'no-prefetch', 'populate']);
 /** What mount(8), fstab and systemd mean for others: an image is read-only, and comes over the network, in any case. */
 const ignored = /^(?:defaults|ro|rw|auto|noauto|user|nouser|users|owner|group|nofail|_netdev|suid|dev|exec|async|relatime|noatime|x-.*|comment=.*)$/;
 
 /**
  * @param argv as mount(8) gives it
- * @returns the arguments of `thawfs`
+ * @returns the arguments of `thawfs`; undefined for a rehearsal (`-f`), which mounts nothing
  * @throws BAD_ARGUMENT for an option that would change nothing: silence would be taken for consent
  */
-export function mountHelperArguments(argv: readonly string[]): string[] {
+export function mountHelperArguments(argv: readonly string[]): string[] | undefined {
   const places: string[] = [];
   const flags: string[] = [];
+  let rehearsal = false;
   for (let i = 0; i < argv.length; i++) {
     const argument = argv[i]!;
     if (argument === '-o') flags.push(...(argv[++i] ?? '').split(',').filter((option) => option !== '').flatMap(flagOf));
     else if (argument === '-t' || argument === '-N') i++;
     else if (!/^-[sfnv]+$/.test(argument)) places.push(argument);
+    else rehearsal ||= argument.includes('f');
   }
   if (places.length !== 2) {
     throw new ThawfsError('BAD_ARGUMENT', 'mount.thawfs: needs an image and a directory', { suggestion: 'Write: mount -t thawfs IMAGE DIR -o trust=KEY.pem' });
   }
-  return ['mount', ...flags, ...places];
+  return rehearsal ? undefined : ['mount', ...flags, ...places];
 }
 
 function flagOf(option: string): string[] {

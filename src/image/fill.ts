@@ -1,5 +1,5 @@
 /** Completing an image in the background: everything that is not here yet, in order, as fast as the link gives and no faster than asked. */
-import { setTimeout as delay } from 'node:timers/promises';
+import { pause } from '../source/pause.js';
 import type { LazyImage } from './lazy-image.js';
 
 export interface FillOptions {
@@ -25,7 +25,7 @@ export async function fillImage(image: LazyImage, { rate, signal, onProgress }: 
   let done = 0;
   for (let chunk = 0; chunk < chunkCount; chunk++) {
     if (image.isLocal(chunk)) done++;
-    if (chunk % SCAN_STRIDE === 0) await delay(0, undefined, { signal });
+    if (chunk % SCAN_STRIDE === 0) await pause(0, signal);
   }
   onProgress?.(done, chunkCount);
   const steps = new Set<Promise<void>>();
@@ -51,7 +51,7 @@ export async function fillImage(image: LazyImage, { rate, signal, onProgress }: 
     steps.add(fetched);
     if (rate === undefined) continue;
     await fetched;
-    await delay(Math.max(0, begun + bytesSent / rate * 1000 - performance.now()), undefined, { signal });
+    await pause(Math.max(0, begun + bytesSent / rate * 1000 - performance.now()), signal);
   }
   await Promise.all(steps);
   if (failure !== undefined) throw failure.error as Error;

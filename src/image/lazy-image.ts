@@ -1,11 +1,11 @@
 /** An image that is read before it is here: what is local at once, ChunkMissing for the rest, and a way to fetch that. Every byte was checked when it was fetched. */
-import { setTimeout as delay } from 'node:timers/promises';
 import { toHex } from '../bytes/hex.js';
 import type { RandomAccess } from '../bytes/random-access.js';
 import type { ChunkPlace } from '../chunk/index-reader.js';
 import { ThawfsError } from '../errors.js';
 import { LinkMeter } from '../source/link-meter.js';
 import type { SourceOptions } from '../source/open-source.js';
+import { pause } from '../source/pause.js';
 import { ignoreFailure } from '../store/departure.js';
 import { SharedFetches } from '../store/shared-fetches.js';
 import { runWithFaults } from './fault.js';
@@ -158,7 +158,7 @@ export class LazyImage extends LocalImage {
         signal?.throwIfAborted();
         if (this.options.offline === true || !isTransient(error) || performance.now() + RETRY_INTERVAL > deadline) throw error;
         this.statistics.retries++;
-        await delay(RETRY_INTERVAL, undefined, signal === undefined ? {} : { signal });
+        await pause(RETRY_INTERVAL, signal);
       }
     }
   }

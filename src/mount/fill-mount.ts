@@ -1,8 +1,8 @@
 /** Asking a live mount to complete itself, and waiting until it is. */
 import { realpathSync } from 'node:fs';
-import { setTimeout as delay } from 'node:timers/promises';
 import { fromBytes } from '../bytes/byte-string.js';
 import { fromErrno, hasCode, ThawfsError } from '../errors.js';
+import { pause } from '../source/pause.js';
 import type { CompletionStatus } from './completion.js';
 import { ask, defaultRuntimeFolder } from './runtime-folder.js';
 import { mountStatus, type LiveMount, type MountStatus } from './status.js';
@@ -48,7 +48,7 @@ export async function fillMount(directory: string, { onProgress, signal, runtime
     report(served, onProgress);
     if (served.every((mount) => completionOf(mount)?.state === 'complete' && completionOf(mount)?.reason !== undefined)) return true;
     if (served.every((mount) => mount.backend === 'tree' && completionOf(mount)?.state === 'complete')) return true;
-    await delay(POLL_INTERVAL, undefined, signal === undefined ? {} : { signal });
+    await pause(POLL_INTERVAL, signal);
   }
 }
 

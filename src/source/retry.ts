@@ -1,6 +1,6 @@
 /** Trying again: exponential back-off with jitter, for failures that whoever raised them called retryable. */
-import { setTimeout as delay } from 'node:timers/promises';
 import { ThawfsError } from '../errors.js';
+import { pause } from './pause.js';
 import type { RangeSource, ReadOptions } from './range-source.js';
 
 export interface RetryPolicy {
@@ -12,13 +12,13 @@ export interface RetryPolicy {
   readonly longestDelay: number;
   /** 0 <= value < 1, spreads the waits of many readers. Default Math.random; tests give their own. */
   readonly random: () => number;
-  /** Waits; rejects when the signal aborts. Tests give their own. */
+  /** Waits; rejects with the signal's reason when it aborts. Tests give their own. */
   readonly sleep: (milliseconds: number, signal: AbortSignal | undefined) => Promise<void>;
 }
 
 export const defaultRetryPolicy: RetryPolicy = {
   attempts: 5, firstDelay: 200, longestDelay: 20_000, random: Math.random,
-  sleep: async (milliseconds, signal) => { await delay(milliseconds, undefined, { signal }); },
+  sleep: pause,
 };
 
 /**
@@ -34,7 +34,7 @@ export async function retry<T>(work: () => Promise<T>, policy: RetryPolicy, sign
       if (!(error instanceof ThawfsError) || error.detail.retryable !== true) throw error;
       const wait = waitAfter(error, tries, policy);
       if (tries >= policy.attempts || wait > policy.longestDelay) throw counted(error, tries);
-      await policy.sleep(wait, signal).catch((cause: unknown) => { signal?.throwIfAborted(); throw cause; });
+      await policy.sleep(wait, signal);
     }
   }
 }

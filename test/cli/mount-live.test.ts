@@ -3,9 +3,11 @@ import { spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { afterAll, beforeAll, describe, expect } from '@jest/globals';
-import { Cli, type FailureJson } from '../helpers/cli.js';
-import { tearDown, untilNothingLeft } from '../helpers/mounted.js';
+import { Cli, finished, type FailureJson } from '../helpers/cli.js';
+import { makeFiles } from '../helpers/lazy-mount.js';
+import { tearDown, until, untilNothingLeft } from '../helpers/mounted.js';
 import { oracleTest } from '../helpers/oracle.js';
+import { withRangeServer } from '../helpers/range-server.js';
 
 const needs = ['loop', 'fuse', 'overlay'];
 
@@ -69,5 +71,21 @@ describe('a live mount', () => {
     await new Promise((resolve) => { busy.once('close', resolve); });
     expect(await cli.run(['umount', directory])).toMatchObject({ status: 0, stderr: '' });
     await untilNothingLeft(cli.folder);
+  }, 180_000);
+
+  oracleTest(needs, 'is waited for while it is filled until somebody interrupts that', async () => {
+    makeFiles(cli.path('large'));
+    await cli.json(['build', 'large', '-o', 'large.img.zst', '--name', `${basename(cli.folder)}-large`]);
+    await withRangeServer(readFileSync(cli.path('large.img.zst')), {}, async (server) => {
+      await cli.json(['mount', server.url, directory, '--allow-unsigned', ...flags(), '--fill-rate', '1']);
+      const filling = cli.start(['fill', directory, '--json']);
+      const ended = finished(filling);
+      await until(async () => (await cli.json<{ mounts: { completion: { state: string } }[] }>(['status', directory])).mounts[0]!.completion.state === 'filling', 'it is being filled');
+      filling.kill('SIGINT');
+      const { status, stdout } = await ended;
+      expect([status, (JSON.parse(stdout) as FailureJson).error.code]).toEqual([130, 'INTERRUPTED']);
+      expect((await cli.run(['umount', directory])).status).toBe(0);
+      await untilNothingLeft(cli.folder);
+    });
   }, 180_000);
 });

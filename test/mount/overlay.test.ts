@@ -111,6 +111,9 @@ describe('mount.thawfs', () => {
   test('takes what mount(8) and fstab give', () => {
     expect(mountHelperArguments(['https://h/a.img.zst', '/srv/a', '-n', '-o', 'ro,_netdev,trust=/k.pem,cache_size=1G,no_fill,x-systemd.automount', '-t', 'thawfs']))
       .toEqual(['mount', '--trust=/k.pem', '--cache-size=1G', '--no-fill', 'https://h/a.img.zst', '/srv/a']);
+    expect(mountHelperArguments(['a', '/b', '-o', 'profile=/p,no-prefetch'])).toEqual(['mount', '--profile=/p', '--no-prefetch', 'a', '/b']);
+    // mount --fake: mounts nothing.
+    expect(mountHelperArguments(['a', '/b', '-fn'])).toBeUndefined();
   });
 
   test.each([['a', '/b', '-o', 'noexecc'], ['a', '/b', '-o', 'trust'], ['a']])('refuses %j', (...argv) => {
