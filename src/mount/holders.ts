@@ -2,7 +2,8 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { display, fromBytes, type ByteString } from '../bytes/byte-string.js';
 import { ThawfsError } from '../errors.js';
-import { backingFile, readMountTable } from './mount-table.js';
+import { backingFile, loopDevices } from '../sys/loop-files.js';
+import { readMountTable } from './mount-table.js';
 
 /** Access mode bits of open(2) in the octal flags of fdinfo: any of them set means that it may be written to. */
 const O_ACCMODE = 3;
@@ -27,7 +28,7 @@ export function holdersOf(target: ByteString, writing = false): string[] {
   });
   if (writing) return processes;
   const mounts = readMountTable().filter((entry) => entry.target !== target && inside(entry.target)).map((entry) => `the mount on ${display(entry.target)}`);
-  const loops = listed('/sys/block').filter((name) => name.startsWith('loop') && inside(backingFile(name))).map((name) => `/dev/${name}`);
+  const loops = loopDevices().filter((name) => inside(backingFile(name))).map((name) => `/dev/${name}`);
   return [...processes, ...mounts, ...loops];
 }
 

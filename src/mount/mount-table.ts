@@ -1,6 +1,7 @@
 /** The kernel's table of mounts, and which of them are ours. */
 import { readFileSync } from 'node:fs';
 import { fromBytes, type ByteString } from '../bytes/byte-string.js';
+import { backingFile } from '../sys/loop-files.js';
 import { IMAGE_FILE } from './plan.js';
 
 export interface MountEntry {
@@ -50,15 +51,6 @@ function backing(device: string, depth: number): string {
   let file = device;
   for (let i = 0; i < depth; i++) file = backingFile(/^\/dev\/(loop\d+)$/.exec(file)?.[1] ?? '');
   return file;
-}
-
-/** @param device `loop7` @returns the file behind a loop device; '' when there is none */
-export function backingFile(device: string): string {
-  try {
-    return readFileSync(`/sys/block/${device}/loop/backing_file`, 'latin1').trim();
-  } catch {
-    return '';
-  }
 }
 
 /** The kernel writes space, tab, newline and backslash as octal. */

@@ -8,10 +8,10 @@ import type { ByteString } from '../bytes/byte-string.js';
 import { hasCode, ThawfsError } from '../errors.js';
 import { unmount, unmountFlags } from '../sys/mount.js';
 import { MiB } from '../units.js';
+import { backingFile, loopDevices } from '../sys/loop-files.js';
 import { attachFile } from './block.js';
 import type { OwnMount } from './own-mount.js';
 import { rawCopyUnder } from './mount-table.js';
-import { backingFiles } from './raw-copies.js';
 import { ask } from './runtime-folder.js';
 import type { LiveMount } from './status.js';
 
@@ -86,7 +86,7 @@ export async function placeAgain(layer: LayerName, live: readonly LiveMount[], p
       if (!hasCode(error, 'NOT_MOUNTED')) throw error; // it has just become complete
     }
   }
-  const rawImage = backingFiles().find((file) => file.endsWith(`/raw/${layer.rootHash}`));
+  const rawImage = loopDevices().map(backingFile).find((file) => file.endsWith(`/raw/${layer.rootHash}`));
   if (rawImage === undefined) {
     throw new ThawfsError('MOUNT_FAILED', `the layer ${layer.rootHash.slice(0, 16)} has lost its server`, { detail: { rootHash: layer.rootHash }, suggestion: 'Unmount, and mount all images again.' });
   }

@@ -10,6 +10,7 @@ import { fromErrno, ThawfsError } from '../errors.js';
 import type { Manifest } from '../format/manifest.js';
 import { JOURNAL_MAGIC, journalHeader, journalRecord, type PatchHeader } from '../format/patch.js';
 import { tryFileLock } from '../sys/file-lock.js';
+import { loopOver } from '../sys/loop-files.js';
 import { BLOCK_SIZE, MiB } from '../units.js';
 import { readUpTo, writeAt } from './descriptor.js';
 import type { ImageOutput, ImageWriter, NewChunk } from './image-writer.js';
@@ -181,6 +182,11 @@ export class Device {
     const stat = fstatSync(this.fd);
     this.isFile = stat.isFile();
     if (stat.isBlockDevice()) this.deviceSize = sizeOfDevice(this.fd);
+    const loop = this.isFile ? loopOver(stat) : undefined;
+    if (loop !== undefined) {
+      this.close();
+      throw new ThawfsError('MOUNT_BUSY', `${path}: is in use by ${loop}`, { detail: { path, device: loop }, suggestion: 'Detach it first, or update the device instead of the file.' });
+    }
     if (this.isFile || stat.isBlockDevice()) {
       if (tryFileLock(this.fd)) return;
       this.close();

@@ -35,9 +35,10 @@ export interface PatchBase {
 
 /**
  * @param location a path
- * @throws WRONG_BASE when it is not the image that the patch was made from; what opening throws
+ * @throws BAD_ARGUMENT for a URL; WRONG_BASE when it is not the image that the patch was made from; what opening throws
  */
 export async function openBase(location: string, header: PatchHeader): Promise<PatchBase> {
+  if (/^https?:/i.test(location)) throw new ThawfsError('BAD_ARGUMENT', 'the old image must be on this machine', { suggestion: 'Fetch the new image with thawfs pull: it takes what is less.' });
   return hasMagic(location) ? await ImageBase.open(location, header) : RawBase.open(location, header);
 }
 

@@ -107,6 +107,9 @@ oracleTest(['loop', 'losetup'], 'block devices: as old image, and updated in pla
     await cli.json(['patch', device, 'p', '-o', 'result', unsigned]);
     expect(bytes('result').equals(bytes('new.img.zst'))).toBe(true);
     expect((await cli.json<FailureJson>(['patch', device, 'p', '--in-place', unsigned], 2)).error.code).toBe('BAD_ARGUMENT'); // no journal
+    // Who reads the device would see old and new mixed.
+    expect((await cli.json<FailureJson>(['patch', 'disk', 'p', '--in-place', unsigned], 6)).error).toMatchObject({ code: 'MOUNT_BUSY', detail: { device } });
+    expect((await cli.json<FailureJson>(['patch', 'http://127.0.0.1:1/old.img.zst', 'p', '-o', 'result', unsigned], 2)).error.code).toBe('BAD_ARGUMENT');
     await cli.json(['patch', device, 'p', '--in-place', '--journal', 'j', unsigned]);
     expect(execFileSync('head', ['-c', String(bytes('new.img').length), device], { maxBuffer: 2 ** 30 }).equals(bytes('new.img'))).toBe(true);
     expect((await cli.json<FailureJson>(['patch', device, 'p', '--in-place', '--journal', 'j', unsigned], 3)).error.code).toBe('WRONG_BASE');

@@ -1,0 +1,30 @@
+/** Which files loop devices are over, as every user may look it up. */
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+
+/** @param device `loop7` @returns the file behind a loop device; '' when there is none */
+export function backingFile(device: string): string {
+  try {
+    return readFileSync(`/sys/block/${device}/loop/backing_file`, 'latin1').trim();
+  } catch {
+    return '';
+  }
+}
+
+/** @returns all loop devices, `loop7`; none where there is no /sys */
+export function loopDevices(): string[] {
+  try {
+    return readdirSync('/sys/block').filter((name) => name.startsWith('loop'));
+  } catch {
+    return [];
+  }
+}
+
+/** @returns a loop device over the file, `/dev/loop7`, if there is one */
+export function loopOver({ dev, ino }: { readonly dev: number; readonly ino: number }): string | undefined {
+  const found = loopDevices().find((device) => {
+    const path = backingFile(device);
+    const stat = path === '' ? undefined : statSync(Buffer.from(path, 'latin1'), { throwIfNoEntry: false });
+    return stat?.dev === dev && stat.ino === ino;
+  });
+  return found === undefined ? undefined : `/dev/${found}`;
+}
