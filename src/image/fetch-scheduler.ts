@@ -3,13 +3,13 @@
  *
  *   demand  somebody waits: sent at once, neighbours that are missed in the same moment in one request
  *   soon    read-ahead and profile: sent in the order given, while there is room on the link
- *   fill    the rest: sent when nothing else is wanted; while a program starts in small requests, that leave half of the link free
+ *   fill    the rest: sent when nothing else is wanted; while a program starts in small requests, no more than the link holds
  *
  * The link has room while fewer bytes are under way than it holds (rate times round trip, as measured): then it is never idle, and
  * a demand finds next to no queue before it. A program that starts wants a small part, one chunk after another, and what it waits for is the
- * time of each: the fill then takes what of the link lies idle between, and little of this processor. Once a good part was used somebody is reading
- * everything, and a full link is what serves him best. A chunk is fetched once, whoever wants it; one that is wanted more urgently
- * than before is sent for at once.
+ * time of each: the fill then takes what of the link lies idle between, without making a queue there, and little of this processor.
+ * Once a good part was used somebody is reading everything, and a full link is what serves him best. A chunk is fetched once,
+ * whoever wants it; one that is wanted more urgently than before is sent for at once.
  */
 import type { LinkMeter } from '../source/link-meter.js';
 import type { ChunkRef, ChunkStore } from '../store/chunk-store.js';
@@ -22,7 +22,7 @@ const BACKGROUND_REQUESTS = 8;
 export const MAX_REQUESTS = 16;
 /** Bytes under way, as a multiple of what the link holds, up to which something is sent that nobody waits for; while a program starts up to which the fill is. */
 const SHARE = 2;
-const STARTING_SHARE = 0.5;
+const STARTING_SHARE = 1;
 /** When nobody reads: so many that no connection lies idle, for after that it begins slowly again. */
 const CALM_SHARE = 4;
 /** And at least as many, so that the link shows what it can: where nobody reads a start, and where nobody reads at all. */
