@@ -138,7 +138,7 @@ describe('FetchScheduler', () => {
     await store.answer(1, 899, 900, 901, 902);
     expect(open).toBe(2);
     time = 10_000;
-    fill(903, 904, 905, 906);
+    fill(903, 904, 905, 906, 907);
     await room();
     expect(open).toBe(3); // nobody reads
     expect(scheduler.stepSize).toBeGreaterThan(one);
@@ -148,7 +148,7 @@ describe('FetchScheduler', () => {
     for (let i = 0; i < 110; i++) scheduler.touch(); // most of them were read ahead
     await store.answer(3);
     expect(open).toBe(4);
-    await store.answer(903, 904, 905, 906);
+    await store.answer(903, 904, 905, 906, 907);
   });
 
   test('on a long link the fill takes no more than it holds while a program starts, and more where nobody reads', async () => {
