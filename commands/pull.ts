@@ -11,7 +11,7 @@ import type { PullCost } from '../src/update/pull-cost.js';
 
 export default class Pull extends BaseCommand {
   static override summary = 'Download an image, fetching only what is not on this machine yet.';
-  static override description = `Frames that an older image (--seed, or what NEW is now) holds are copied from there. How much has to be fetched is said before it \
+  static override description = `Frames that an older image (--seed, or what NEW is now) holds are copied from there; of raw images and chunk caches they are made of the chunks, where this machine has the zstd that made the image. How much has to be fetched is said before it \
 starts. Where a patch from one of these images lies beside the image (diff --publish) and is smaller than the chunks, it is fetched instead. What is written was verified against the signed index; NEW appears, or is replaced, when it is whole and was checked as a whole.
 
 A run that ends early, however it ends, leaves .NEW.pull beside NEW; the same command goes on from there.`;
@@ -26,7 +26,7 @@ A run that ends early, however it ends, leaves .NEW.pull beside NEW; the same co
 
   static override flags = {
     'output': string({ char: 'o', required: true, helpValue: 'NEW', summary: 'File to write.' }),
-    'seed': string({ multiple: true, multipleNonGreedy: true, helpValue: 'OLD', summary: 'An older image on this machine. May be repeated.' }),
+    'seed': string({ multiple: true, multipleNonGreedy: true, helpValue: 'OLD', summary: 'An older image on this machine: image file, raw image, device, or the folder of a chunk cache. May be repeated.' }),
     'max-bytes': sizeFlag({ summary: 'Refuse to fetch more than this.' }),
     'dry-run': boolean({ summary: 'Only say what would be fetched.' }),
     'patch': boolean({ allowNo: true, default: true, summary: 'Use a patch that was published beside the image, when that is less to fetch.' }),
@@ -65,7 +65,7 @@ function announcement({ fileSize, fetch, requests, seeded, kept, repeated, made,
   }
   const parts = [`${exactSize(seeded)} from seeds`, ...(kept > 0 ? [`${exactSize(kept)} from the last run`] : []), `${exactSize(repeated)} repeated`, ...(made > 0 ? [`${exactSize(made)} computed`] : [])];
   return [
-    ...foreignSeeds.map((seed) => `${seed}: made with another compressor or level, so its frames cannot be used`),
+    ...foreignSeeds.map((seed) => `${seed}: cannot be used, for the compressor or level is another one`),
     `to fetch: ${exactSize(fetch)} in ${requests} requests, ${percent(fetch, fileSize)} of the image; ${parts.join(', ')}`,
   ].join('\n');
 }

@@ -17,7 +17,7 @@ import { applyPatch, partialPathOf } from './apply-patch.js';
 import { makePatch, type MakePatchOptions, type MakePatchReport } from './make-patch.js';
 import { PatchReader } from './patch-reader.js';
 import { ResumableFile } from './resumable-file.js';
-import type { Seed } from './seed.js';
+import type { ImageSeed } from './seed.js';
 
 /** Holds header and head of any patch. */
 const OPENING_SIZE = HEAD_MAX_SIZE + 4 * KiB;
@@ -71,7 +71,7 @@ export interface ApplyPublishedOptions {
 /** A patch that makes the wanted image of a seed. */
 export class PublishedPatch {
   private constructor(
-    private readonly source: RangeSource, private readonly opening: Uint8Array, private readonly image: Image, private readonly seed: Seed, private readonly output: string,
+    private readonly source: RangeSource, private readonly opening: Uint8Array, private readonly image: Image, private readonly seed: ImageSeed, private readonly output: string,
     private readonly statistics: { bytesFetched: number },
   ) {}
 
@@ -81,7 +81,7 @@ export class PublishedPatch {
    * @param location where the image was opened
    * @returns undefined where there is none that makes exactly this image, or this machine cannot make the image's frames
    */
-  static async find(location: string, image: Image, seeds: readonly Seed[], output: string, options: SourceOptions): Promise<PublishedPatch | undefined> {
+  static async find(location: string, image: Image, seeds: readonly ImageSeed[], output: string, options: SourceOptions): Promise<PublishedPatch | undefined> {
     if (openCodec().implementation !== image.manifest.codec.implementation) return undefined;
     for (const seed of seeds) {
       if (seed.rootHash === image.manifest.verity.rootHash || !existsSync(seed.location)) continue;
@@ -93,7 +93,7 @@ export class PublishedPatch {
     return undefined;
   }
 
-  private static async open(location: string, image: Image, seed: Seed, output: string, options: SourceOptions): Promise<PublishedPatch | undefined> {
+  private static async open(location: string, image: Image, seed: ImageSeed, output: string, options: SourceOptions): Promise<PublishedPatch | undefined> {
     const statistics = { bytesFetched: 0 };
     const onRequest: OnRequest = (request) => {
       statistics.bytesFetched += request.bytesReceived;

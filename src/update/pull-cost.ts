@@ -17,7 +17,7 @@ export interface PullCost {
   readonly repeated: number;
   /** Frames of the hash area: computed here from all others, where this machine has the compressor of the image. */
   readonly made: number;
-  /** Seeds that cannot help: their frames are those of another compressor. */
+  /** Seeds that cannot help: their frames are those of another compressor, or have to be made by one that is not here. */
   readonly foreignSeeds: readonly string[];
   /** The patch that is fetched instead of chunks: where it lies, its bytes, the seed that it starts from, and what the chunks would cost. */
   readonly patch?: { readonly location: string; readonly size: number; readonly from: string; readonly instead: number };

@@ -9,6 +9,7 @@ import type { Image } from '../image/image.js';
 import { openImage, type OpenOptions } from '../image/open.js';
 import { createPool, packingOf } from '../image/pack.js';
 import { MiB } from '../units.js';
+import { hasOnlyChunks, openChunkSeed } from './chunk-seeds.js';
 import { ChunkTable } from './chunk-table.js';
 import { fetchFrames } from './fetch-frames.js';
 import { FrameCheck } from './frame-check.js';
@@ -19,13 +20,16 @@ import { isUseless, PublishedPatch } from './published-patch.js';
 import { Allowance, costWithPatch, type PullCost } from './pull-cost.js';
 import { planPull, runsOf, sizeOfRuns, type PullPlan } from './pull-plan.js';
 import { ResumableFile } from './resumable-file.js';
-import { Seed } from './seed.js';
+import { ImageSeed, type Seed } from './seed.js';
 
 /** Fetching less than this is not worth looking for a patch. */
 const PATCH_WORTH = MiB;
 
 export interface PullOptions extends Omit<OpenOptions, 'cacheBytes' | 'pages'> {
-  /** Older images on this machine; an image that `output` already is counts as one. Default none. */
+  /**
+   * Older images on this machine, raw images in files or on devices, and folders of chunk caches; an image that `output` already is counts as one.
+   * Of what is no image file chunks serve where this machine has the zstd of the image. Default none.
+   */
   readonly seeds?: readonly string[];
   /** Refuse to fetch more than this, bytes; default any amount. */
   readonly maxBytes?: number;
@@ -66,11 +70,15 @@ export async function pullImage(location: string, output: string, options: PullO
   const shelf = new DigestShelf();
   const seeds: Seed[] = [];
   try {
-    for (const path of options.seeds ?? []) seeds.push(await Seed.open(path, shelf, options));
+    const paths = options.seeds ?? [];
+    for (const path of paths) if (!hasOnlyChunks(path)) seeds.push(await ImageSeed.open(path, shelf, options));
     const former = await openFormer(output, shelf, options);
     if (former !== undefined) seeds.push(former);
     await using image = await openImage(location, { ...options, pages: shelf });
-    return await new Pull(location, image, await ChunkTable.read(image, options), seeds, output, options).run();
+    const table = await ChunkTable.read(image, options);
+    // Behind the images, of which frames need only be copied.
+    for (const path of paths) if (hasOnlyChunks(path)) seeds.push(await openChunkSeed(path, { manifest: image.manifest, table }, options));
+    return await new Pull(location, image, table, seeds, output, options).run();
   } finally {
     for (const seed of seeds) await seed.close();
   }
@@ -79,7 +87,7 @@ export async function pullImage(location: string, output: string, options: PullO
 /** What stands in the output's place is often the version before. */
 async function openFormer(output: string, shelf: DigestShelf, options: PullOptions): Promise<Seed | undefined> {
   try {
-    return existsSync(output) ? await Seed.open(output, shelf, options) : undefined;
+    return existsSync(output) ? await ImageSeed.open(output, shelf, options) : undefined;
   } catch (error) {
     if (hasCode(error)) return undefined; // anything else will be replaced
     throw error;
@@ -102,7 +110,7 @@ class Pull {
     const { image, options } = this;
     const plan = planPull(this.table, this.usable, this.findKept(), this.canMake());
     const chunks = this.costOf(plan);
-    const patch = options.patches === false || chunks.fetch < PATCH_WORTH ? undefined : await PublishedPatch.find(this.location, image, this.seeds, this.output, options);
+    const patch = options.patches === false || chunks.fetch < PATCH_WORTH ? undefined : await PublishedPatch.find(this.location, image, this.seeds.filter((seed) => seed instanceof ImageSeed), this.output, options);
     try {
       const missing = patch === undefined ? Infinity : patch.size - patch.kept;
       const usesPatch = patch !== undefined && missing < chunks.fetch && (this.announce(costWithPatch(chunks, patch)), options.dryRun === true || await this.applied(patch));
@@ -199,8 +207,8 @@ class Pull {
     const damaged: number[] = [];
     for (const { number, seed } of seeded) {
       signal?.throwIfAborted();
-      const frame = await seed.read(this.table.key(number), { signal });
-      if (this.check.passes(number, frame)) keep(number, frame);
+      const frame = await seed.read(this.table.place(number), { signal });
+      if (frame !== undefined && this.check.passes(number, frame)) keep(number, frame);
       else damaged.push(number);
     }
     return damaged;

@@ -1,4 +1,6 @@
-/** Seeds: older images on this machine whose frames need not be fetched. */
+/** Seeds: what is on this machine and has chunks of an image that is pulled, so that their frames need not be fetched. */
+import { fromBytes } from '../bytes/byte-string.js';
+import { ThawfsError } from '../errors.js';
 import type { Manifest } from '../format/manifest.js';
 import type { Image } from '../image/image.js';
 import { openImage } from '../image/open.js';
@@ -7,20 +9,34 @@ import type { ChunkRef } from '../store/chunk-store.js';
 import { ChunkTable } from './chunk-table.js';
 import type { DigestShelf } from './page-shelf.js';
 
-export class Seed {
+export interface Seed {
+  /** A path, for messages. */
+  readonly location: string;
+  /** Whether what it gives are the frames of that image, bit for bit. */
+  hasFramesOf(manifest: Manifest): boolean;
+  /** @returns whether there is a chunk with this id whose frame has this size */
+  has(key: string, frameSize: number): boolean;
+  /** @returns the chunk's frame, checked by nobody; undefined when it is not there after all */
+  read(chunk: ChunkRef, options: ReadOptions): Promise<Uint8Array | undefined>;
+  close(): Promise<void>;
+}
+
+/** An image file; its frames are copied. */
+export class ImageSeed implements Seed {
   private constructor(private readonly image: Image, private readonly table: ChunkTable, private readonly chunks: ReadonlyMap<string, number>) {}
 
   /**
    * Nobody need vouch for a seed: a frame of it is used when it decodes to the chunk that a trusted index names.
    *
-   * @throws what openImage throws
+   * @throws BAD_ARGUMENT for a URL; what openImage throws
    */
-  static async open(location: string, shelf: DigestShelf, { signal }: ReadOptions = {}): Promise<Seed> {
+  static async open(location: string, shelf: DigestShelf, { signal }: ReadOptions = {}): Promise<ImageSeed> {
+    if (/^https?:/i.test(location)) throw new ThawfsError('BAD_ARGUMENT', `${location}: a seed must be on this machine`, { suggestion: 'Name files, devices or cache folders of this machine.' });
     const image = await openImage(location, { trust: { keys: [], allowUnsigned: true, now: 0 }, pages: shelf, ...(signal === undefined ? {} : { signal }) });
     try {
       shelf.keepRoot(image.head.rootPage);
       const table = await ChunkTable.read(image, { signal });
-      return new Seed(image, table, table.firstByKey());
+      return new ImageSeed(image, table, table.firstByKey());
     } catch (error) {
       await image.close();
       throw error;
@@ -45,15 +61,13 @@ export class Seed {
     return own.level === codec.level && own.implementation === codec.implementation;
   }
 
-  /** @returns whether there is a frame of this id and size */
   has(key: string, frameSize: number): boolean {
     const number = this.chunks.get(key);
     return number !== undefined && this.table.frameSize(number) === frameSize;
   }
 
-  /** @returns the frame's bytes as they lie in the seed, checked by nobody */
-  read(key: string, options: ReadOptions): Promise<Uint8Array> {
-    const { frameOffset, frameSize }: ChunkRef = this.table.place(this.chunks.get(key)!);
+  read({ id }: ChunkRef, options: ReadOptions): Promise<Uint8Array> {
+    const { frameOffset, frameSize } = this.table.place(this.chunks.get(fromBytes(id))!);
     return this.image.readFile(frameOffset, frameSize, options);
   }
 

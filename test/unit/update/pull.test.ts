@@ -1,8 +1,10 @@
 /** Pulling from a web server that counts its bytes: what is fetched, what is written, what is refused. */
-import { existsSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { decodeHead } from '../../../src/chunk/head.js';
+import { fillCache } from '../../../src/image/fill-cache.js';
+import { EXT4_MAGIC, superblock, SUPERBLOCK_OFFSET } from '../../../src/format/ext4/superblock.js';
 import { generateKey, loadPrivateKey, loadTrustedKeys, type SigningKey } from '../../../src/trust/keys.js';
 import type { TrustPolicy } from '../../../src/trust/policy.js';
 import { pullImage, type PullOptions, type PullReport } from '../../../src/update/pull.js';
@@ -23,6 +25,7 @@ let newImage: Buffer;
 function content(): Buffer {
   const bytes = Buffer.alloc(48 * CHUNK);
   for (let i = 0; i < 40; i++) bytes.set(noise(CHUNK, 100 + i), i * CHUNK);
+  bytes.writeUInt16LE(EXT4_MAGIC, SUPERBLOCK_OFFSET + superblock.offsetOf('magic')); // for those who look
   for (const i of [41, 43]) bytes.set(noise(CHUNK, 103), i * CHUNK);
   return bytes;
 }
@@ -59,6 +62,47 @@ describe('pull', () => {
     expect(fetched).toBe(cost.opened + cost.fetch);
     expect(server.bytesSent).toBe(fetched);
     expect(readdirSync(path('.')).sort()).toEqual(['new', 'old']);
+  }));
+
+  test('with a raw image, of which some is damaged and what is left out is a hole', () => setting(async ({ server, path, pull }) => {
+    const raw = Buffer.from(oldRaw);
+    raw.set(noise(CHUNK, 1), 20 * CHUNK);
+    writeFileSync(path('raw'), raw.subarray(0, 44 * CHUNK));
+    truncateSync(path('raw'), 400 * CHUNK);
+    const { cost } = await pull({ seeds: [path('raw')] });
+    expect(readFileSync(path('new')).equals(newImage)).toBe(true);
+    expect(cost.fetch).toBeGreaterThan(4 * CHUNK); // three that changed, one that is damaged
+    expect(cost.fetch).toBeLessThan(6 * CHUNK);
+    expect(server.bytesSent).toBe(cost.opened + cost.fetch);
+    // It changed after it was looked at.
+    rmSync(path('new'));
+    const again = await pull({ seeds: [path('raw')], onPlan: () => { truncateSync(path('raw'), 20 * CHUNK); } });
+    expect(readFileSync(path('new')).equals(newImage)).toBe(true);
+    expect(again.fetched).toBeGreaterThan(again.cost.opened + again.cost.fetch + 10 * CHUNK);
+  }));
+
+  test('with the cache of mounts, that has frames of another compressor, and damaged ones', () => setting(async ({ server, path, pull }) => {
+    writeFileSync(path('other'), await packBytes(oldRaw, key, { level: 19 }));
+    for (const name of ['other', 'old']) {
+      await withRangeServer(readFileSync(path(name)), {}, (origin) => fillCache(origin.url, { trust, cache: path('cache') }));
+    }
+    const objects = readdirSync(path('cache/objects'), { recursive: true, encoding: 'utf8' }).map((name) => path(`cache/objects/${name}`)).filter((name) => statSync(name).isFile());
+    const large = objects.filter((name) => statSync(name).size >= CHUNK && statSync(name).size < CHUNK + 100); // frames of noise, not pages
+    writeFileSync(large[0]!, 'damaged');
+    const { cost, fetched } = await pull({ seeds: [path('cache')] });
+    expect(readFileSync(path('new')).equals(newImage)).toBe(true);
+    expect(cost.fetch).toBeLessThan(5 * CHUNK);
+    expect(server.bytesSent).toBe(fetched);
+    expect(readFileSync(large[0]!, 'utf8')).toBe('damaged'); // it is others' to repair
+  }));
+
+  test('refuses seeds that are none: what is far away, no file system, another folder', () => setting(async ({ server, path, pull }) => {
+    writeFileSync(path('text'), Buffer.alloc(5000, 'a'));
+    await expect(pull({ seeds: [server.url] })).rejects.toEqual(code('BAD_ARGUMENT'));
+    await expect(pull({ seeds: [path('text')] })).rejects.toEqual(code('BAD_MAGIC'));
+    await expect(pull({ seeds: [path('.')] })).rejects.toEqual(code('BAD_ARGUMENT'));
+    await expect(pull({ seeds: [path('none')] })).rejects.toEqual(code('PATH_MISSING'));
+    expect(server.seen).toEqual([]);
   }));
 
   test('with a seed: what changed, and what was announced is what comes', () => setting(async ({ server, path, pull }) => {

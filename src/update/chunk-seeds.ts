@@ -1,0 +1,179 @@
+/**
+ * Seeds that have chunks of an image but not its frames: raw images in files and on devices, and chunk caches. The frames are made of the
+ * chunks, which gives those that were published where this machine has the zstd that made them.
+ */
+import { closeSync, existsSync, fstatSync, openSync, statSync } from 'node:fs';
+import { setImmediate as turn } from 'node:timers/promises';
+import { fromBytes, toBytes } from '../bytes/byte-string.js';
+import { parseHex, toHex } from '../bytes/hex.js';
+import { ChunkDecoder } from '../chunk/chunk-decoder.js';
+import { openCodec } from '../codec/registry.js';
+import { fromErrno, hasCode } from '../errors.js';
+import { EXT4_MAGIC, superblock, SUPERBLOCK_OFFSET } from '../format/ext4/superblock.js';
+import type { Manifest } from '../format/manifest.js';
+import { DIGEST_SIZE, hashLeaves, sha256 } from '../hash/sha256.js';
+import type { ReadOptions } from '../source/range-source.js';
+import type { ChunkRef } from '../store/chunk-store.js';
+import { DiskStore } from '../store/disk-store.js';
+import { dataRanges } from '../sys/seek.js';
+import { BLOCK_SIZE } from '../units.js';
+import type { ChunkTable } from './chunk-table.js';
+import { readUpTo } from './descriptor.js';
+import type { Seed } from './seed.js';
+import { hasMagic } from './side-kind.js';
+
+/** Chunks hashed between two turns of the event loop. */
+const SCAN_STRIDE = 64;
+
+/** What is to be made of the chunks. */
+export interface Wanted {
+  readonly manifest: Manifest;
+  readonly table: ChunkTable;
+}
+
+/** @returns whether it is a raw image or a chunk cache; anything else is for {@link ImageSeed} to open, or to refuse */
+export function hasOnlyChunks(location: string): boolean {
+  const stat = statSync(location, { throwIfNoEntry: false });
+  if (stat?.isDirectory() === true) return existsSync(`${location}/objects`);
+  return (stat?.isFile() === true || stat?.isBlockDevice() === true) && !hasMagic(location) && isFileSystem(location);
+}
+
+/** Cost: a raw image is read and hashed, its holes apart. @throws NOT_PERMITTED, IO_FAILED; the signal's reason */
+export async function openChunkSeed(location: string, wanted: Wanted, options: ReadOptions): Promise<Seed> {
+  return statSync(location).isDirectory() ? new CacheSeed(location, wanted) : await RawSeed.open(location, wanted, options);
+}
+
+function isFileSystem(location: string): boolean {
+  const fd = openSync(location, 'r');
+  try {
+    const bytes = Buffer.alloc(superblock.size);
+    return readUpTo(fd, bytes, SUPERBLOCK_OFFSET, location) === bytes.length && superblock.decode(bytes).magic === EXT4_MAGIC;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Makes frames. */
+class FrameMaker {
+  private readonly codec = openCodec();
+  private readonly frame: Uint8Array;
+
+  constructor(private readonly manifest: Manifest) {
+    this.frame = new Uint8Array(this.codec.bound(manifest.index.chunkSize));
+  }
+
+  makesFramesOf({ codec }: Manifest): boolean {
+    return this.codec.implementation === codec.implementation;
+  }
+
+  /** @returns a frame, until the next call */
+  make(chunk: Uint8Array): Uint8Array {
+    return this.frame.subarray(0, this.codec.compress(chunk, this.frame, this.manifest.codec.level));
+  }
+}
+
+/** A raw image: chunks are found where they begin at a whole number of chunks. */
+class RawSeed implements Seed {
+  private readonly maker: FrameMaker;
+  /** Offsets by key. */
+  private readonly places = new Map<string, number>();
+
+  private constructor(readonly location: string, private readonly fd: number, private readonly wanted: Wanted) {
+    this.maker = new FrameMaker(wanted.manifest);
+  }
+
+  static async open(location: string, wanted: Wanted, options: ReadOptions): Promise<RawSeed> {
+    let fd: number;
+    try {
+      fd = openSync(location, 'r');
+    } catch (error) {
+      throw fromErrno(error, `opening ${location}`);
+    }
+    const seed = new RawSeed(location, fd, wanted);
+    try {
+      if (seed.hasFramesOf(wanted.manifest)) await seed.scan(options);
+      return seed;
+    } catch (error) {
+      closeSync(fd);
+      throw error;
+    }
+  }
+
+  hasFramesOf(manifest: Manifest): boolean {
+    return this.maker.makesFramesOf(manifest);
+  }
+
+  has(key: string): boolean {
+    return this.places.has(key);
+  }
+
+  read({ id, size }: ChunkRef): Promise<Uint8Array | undefined> {
+    const chunk = Buffer.allocUnsafeSlow(size);
+    const found = readUpTo(this.fd, chunk, this.places.get(fromBytes(id))!, this.location) === size;
+    return Promise.resolve(found ? this.maker.make(chunk) : undefined);
+  }
+
+  close(): Promise<void> {
+    closeSync(this.fd);
+    return Promise.resolve();
+  }
+
+  private async scan({ signal }: ReadOptions): Promise<void> {
+    const { table, manifest: { index: { chunkSize }, verity } } = this.wanted;
+    const keys = new Set(table.firstByKey().keys());
+    const salt = parseHex(verity.salt, 'manifest.verity.salt');
+    const [chunk, leaves] = [Buffer.allocUnsafeSlow(chunkSize), new Uint8Array(chunkSize / BLOCK_SIZE * DIGEST_SIZE)];
+    const stat = fstatSync(this.fd);
+    let offset = 0;
+    let count = 0;
+    // A device ends where nothing can be read any more.
+    for (const { start, end } of dataRanges(this.fd, stat.isFile() ? stat.size : Infinity)) {
+      for (offset = Math.max(offset, start - start % chunkSize); offset < end; offset += chunkSize) {
+        const size = readUpTo(this.fd, chunk, offset, this.location);
+        if (size === 0) return;
+        const key = fromBytes(sha256(leaves.subarray(0, hashLeaves(chunk.subarray(0, size), salt, leaves))));
+        if (keys.has(key) && !this.places.has(key)) this.places.set(key, offset);
+        if (++count % SCAN_STRIDE === 0) await turn();
+        signal?.throwIfAborted();
+      }
+    }
+  }
+}
+
+/** The chunk cache of mounts. */
+class CacheSeed implements Seed {
+  private readonly store: DiskStore;
+  private readonly maker: FrameMaker;
+  private readonly decoder: ChunkDecoder;
+
+  constructor(readonly location: string, { manifest }: Wanted) {
+    this.store = new DiskStore(location, Infinity); // how much it may hold is for others to say
+    this.maker = new FrameMaker(manifest);
+    this.decoder = new ChunkDecoder(openCodec(), manifest.index.chunkSize, parseHex(manifest.verity.salt, 'manifest.verity.salt'));
+  }
+
+  hasFramesOf(manifest: Manifest): boolean {
+    return this.maker.makesFramesOf(manifest);
+  }
+
+  has(key: string): boolean {
+    return this.store.has(toHex(toBytes(key)));
+  }
+
+  /** The cache may have the frame of another image, which another compressor made: it is made anew. */
+  read(place: ChunkRef): Promise<Uint8Array | undefined> {
+    const frame = this.store.read(toHex(place.id), false);
+    if (frame === undefined) return Promise.resolve(undefined);
+    try {
+      return Promise.resolve(this.maker.make(this.decoder.decode(place, frame)));
+    } catch (error) {
+      if (hasCode(error, 'CHUNK_DIGEST_MISMATCH')) return Promise.resolve(undefined);
+      throw error;
+    }
+  }
+
+  close(): Promise<void> {
+    this.store.close();
+    return Promise.resolve();
+  }
+}
