@@ -13,6 +13,8 @@ export interface RandomAccess {
    * @throws ThawfsError TRUNCATED when the range leaves the image; {@link ChunkMissing} when it is not here yet
    */
   read(offset: number, length: number): Uint8Array;
+  /** The same into memory of the caller's, filled to its end; for who can do that without a copy. What is in it after a throw says nothing. */
+  readInto?(target: Uint8Array, offset: number): void;
 }
 
 /** @returns what `look` returns; undefined when it needs something that is not here. @throws what else it throws */

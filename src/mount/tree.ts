@@ -67,9 +67,7 @@ export class TreeFileSystem implements FileSystem {
   }
 
   read(node: number, offset: number, target: Uint8Array): number {
-    const bytes = this.reader.read(this.inode(node), offset, target.length);
-    target.set(bytes);
-    return bytes.length;
+    return this.reader.readInto(this.inode(node), offset, target);
   }
 
   *list(directory: number, from: number): Iterable<DirectoryItem> {

@@ -18,36 +18,51 @@ export interface Extent {
   readonly unwritten: boolean;
 }
 
+/** As {@link readContentInto}. @returns the bytes at [offset, offset + length), cut at the end of the file; the caller owns them */
+export function readContent(volume: Volume, inode: Ext4Inode, offset: number, length: number): Uint8Array {
+  const target = new Uint8Array(Math.max(0, Math.min(length, inode.size - offset)));
+  readContentInto(volume, inode, offset, target);
+  return target;
+}
+
 /**
- * @returns the bytes at [offset, offset + length), cut at the end of the file; zeros for holes and unwritten extents; the caller owns them
+ * Fills `target` with the content at `offset`: zeros for holes and unwritten extents, nothing beyond the end of the file.
+ *
+ * @returns how many bytes there were
  * @throws ChunkMissing naming the missing chunks of the whole range at once
  */
-export function readContent(volume: Volume, inode: Ext4Inode, offset: number, length: number): Uint8Array {
-  const end = Math.min(offset + length, inode.size);
-  if (end <= offset) return new Uint8Array(0);
-  const target = new Uint8Array(end - offset);
+export function readContentInto(volume: Volume, inode: Ext4Inode, offset: number, target: Uint8Array): number {
+  const end = Math.min(offset + target.length, inode.size);
+  if (end <= offset) return 0;
+  /** Up to here `target` is what it should be. */
+  let filled = offset;
+  const clearTo = (position: number): void => { target.fill(0, filled - offset, position - offset); };
   if (inode.mapping === 'inline') {
+    clearTo(end);
     for (const { logical, bytes } of inlinePieces(volume, inode)) {
       const from = Math.max(offset, logical);
       if (from < end) target.set(bytes.subarray(from - logical, end - logical), from - offset);
     }
-    return target;
+    return end - offset;
   }
   const { blockSize } = volume;
-  const runs = mapRuns(volume, inode, Math.floor(offset / blockSize), Math.ceil(end / blockSize));
   const missing = new Set<number>();
-  for (const run of runs) {
+  for (const run of mapRuns(volume, inode, Math.floor(offset / blockSize), Math.ceil(end / blockSize))) {
     const extent = clip(volume, run, offset, end);
     if (extent === undefined || extent.unwritten) continue;
+    const { logical, physical, length } = extent;
+    clearTo(logical);
+    filled = logical + length;
     try {
-      target.set(volume.image.read(extent.physical, extent.length), extent.logical - offset);
+      volume.readInto(target.subarray(logical - offset, filled - offset), physical);
     } catch (error) {
       if (!(error instanceof ChunkMissing)) throw error;
       for (const chunk of error.chunks) missing.add(chunk);
     }
   }
   if (missing.size > 0) throw new ChunkMissing([...missing].sort((a, b) => a - b));
-  return target;
+  clearTo(end);
+  return end - offset;
 }
 
 /**

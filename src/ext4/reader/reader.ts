@@ -5,7 +5,7 @@ import { hasCode } from '../../errors.js';
 import type { Xattr } from '../../model/tree.js';
 import { fromBytes } from '../../bytes/byte-string.js';
 import { ROOT_INODE } from '../../format/ext4/superblock.js';
-import { contentExtents, readContent, type Extent } from './content.js';
+import { contentExtents, readContent, readContentInto, type Extent } from './content.js';
 import { findLinear, isIndexed, readEntries, type DirEntry } from './directory.js';
 import { badField, beyondLimit } from './fault.js';
 import { featureNames } from './features.js';
@@ -125,6 +125,12 @@ export class Ext4Reader {
   read(inode: Ext4Inode, offset: number, length: number): Uint8Array {
     this.requireKind(inode, 'file');
     return readContent(this.volume, inode, offset, length);
+  }
+
+  /** As {@link read}, into memory of the caller's. @returns how many bytes there were */
+  readInto(inode: Ext4Inode, offset: number, target: Uint8Array): number {
+    this.requireKind(inode, 'file');
+    return readContentInto(this.volume, inode, offset, target);
   }
 
   /** @returns where the content lies in the image, ascending; gaps are holes. Empty for inline data: use {@link read}. */

@@ -104,6 +104,12 @@ export class Volume {
     return new Uint8Array(this.image.read(offset, length));
   }
 
+  /** Fills `target` with the bytes of the image at `offset`. */
+  readInto(target: Uint8Array, offset: number): void {
+    if (this.image.readInto === undefined) target.set(this.image.read(offset, target.length));
+    else this.image.readInto(target, offset);
+  }
+
   /** @throws BAD_FIELD when blocks that a record names are not all inside the device */
   checkBlocks(first: number, count: number, from: Place, field: string): void {
     if (first < Math.max(1, this.superblock.firstDataBlock) || first + count > this.blockCount) {
