@@ -13,7 +13,7 @@ import { Promised } from './promised.js';
 const FIRST_INTERVAL = 2;
 const LONGEST_INTERVAL = 20;
 /** Milliseconds after which another process is not waited for any more: it may have a worse link, or be stopped. */
-const PATIENCE = 2000;
+const PATIENCE = 5000;
 
 /** Chunks are undefined when another process has put them into the cache. */
 export class SharedFetches<Landed> implements ChunkStore<Landed | undefined> {

@@ -38,21 +38,33 @@ export interface LoadReport extends Omit<VersionReport, 'seen'> {
   readonly mostMounts: number;
 }
 
-/** Exchanges the image `count` times under two readers, unmounts. @throws when a server of an old version does not end after its last file is closed */
-export async function replaceUnderLoad({ trees, images, directory, options }: Versions, count: number, overlay: Partial<MountOptions> = {}): Promise<LoadReport> {
-  await mountImages([images[0]!], directory, { ...options, ...overlay });
+/** Options of one exchange, and images on top of the version. */
+export type Exchange = Partial<MountOptions> & { readonly above?: readonly string[] };
+
+/**
+ * Exchanges the image `count` times under two readers, unmounts.
+ *
+ * @param how what is mounted at an exchange, and how; default the other image
+ * @throws when a server of an old version does not end after its last file is closed
+ */
+export async function replaceUnderLoad({ trees, images, directory, options }: Versions, count: number, how: (exchange: number) => Exchange = () => ({})): Promise<LoadReport> {
+  const mount = async (i: number): Promise<void> => {
+    const { above = [], ...rest } = how(i);
+    await mountImages([...above, images[i % 2]!], directory, { ...options, ...rest, replace: i > 0 });
+  };
+  await mount(0);
   const readers = await Promise.all([1, 2].map((seed) => startVersionReader(directory, seed, trees)));
   const times: number[] = [];
   let mostMounts = 0;
   for (let i = 1; i <= count; i++) {
     const start = performance.now();
-    await mountImages([images[i % 2]!], directory, { ...options, replace: true });
+    await mount(i);
     times.push(performance.now() - start);
     mostMounts = Math.max(mostMounts, (await statusOf(directory, options.runtimeFolder)).length);
     await Promise.all(readers.map((reader) => reader.progress(2)));
   }
   const reports = await Promise.all(readers.map((reader) => reader.stop()));
-  await until(async () => (await statusOf(directory, options.runtimeFolder)).length === 1, 'only the last version is served');
+  await until(async () => (await statusOf(directory, options.runtimeFolder)).length === 1 + (how(count).above?.length ?? 0), 'only the last version is served');
   await unmountImage(directory, { runtimeFolder: options.runtimeFolder });
   return {
     times, mostMounts, reads: reports.reduce((sum, { reads }) => sum + reads, 0),
