@@ -22,8 +22,13 @@ export interface BaseLayout {
 export interface BaseInode {
   readonly number: number;
   readonly kind: NodeKind;
-  /** Equal for what is probably the same thing under another name; see {@link likeness}. */
-  readonly likeness: string;
+  /** As in a tree; of a directory the size is 0. */
+  readonly permissions: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly mtimeSeconds: number;
+  readonly mtimeNanoseconds: number;
+  readonly size: number;
   /** What i_block maps, in logical order; empty without blocks. */
   readonly runs: readonly MappedRun[];
   /** Blocks of the extent tree, ascending. */
@@ -34,8 +39,7 @@ export interface BaseInode {
   readonly children?: ReadonlyMap<ByteString, number>;
 }
 
-/** What tells files apart without reading them; a wrong guess costs nothing but an inode number. */
-export function likeness(kind: NodeKind, attributes: { permissions: number; uid: number; gid: number; mtimeSeconds: number; mtimeNanoseconds: number }, size: number): string {
-  const { permissions, uid, gid, mtimeSeconds, mtimeNanoseconds } = attributes;
+/** @returns text that is equal for what is probably the same thing under another name; a wrong guess costs nothing but an inode number */
+export function likeness({ kind, permissions, uid, gid, mtimeSeconds, mtimeNanoseconds, size }: Omit<BaseInode, 'number' | 'runs' | 'treeBlocks' | 'xattrBlock' | 'children'>): string {
   return `${kind} ${permissions} ${uid} ${gid} ${mtimeSeconds}.${mtimeNanoseconds} ${size}`;
 }

@@ -43,7 +43,7 @@ export class BaseImage {
   private constructor(private readonly image: Image, readonly layout: BaseLayout, readonly features: BaseFeatures, private readonly leaves: Uint8Array, private readonly source: BaseSource) {}
 
   /**
-   * Fetches index, metadata and leaf digests: some 1 to 2 % of the raw image. Memory: 1/128 of the raw image, 500 bytes a file.
+   * Fetches index, metadata and leaf digests: some 1 to 2 % of the raw image. Memory: 1/128 of the raw image, 400 bytes a file.
    *
    * @throws what openImage throws; FEATURE_UNSUPPORTED when another program laid the file system out; LIMIT_EXCEEDED beyond 1 TiB; as Ext4Reader
    */

@@ -38,6 +38,11 @@ export interface PipeNode extends Attributes { readonly kind: 'fifo' | 'socket' 
 export type TreeNode = FileNode | DirectoryNode | SymlinkNode | DeviceNode | PipeNode;
 export type NodeKind = TreeNode['kind'];
 
+/** @returns a file. Field by field: made by spreading the attributes, a node takes half as much memory again, and most nodes are files. */
+export function fileNode({ permissions, uid, gid, mtimeSeconds, mtimeNanoseconds, xattrs }: Attributes, content: Content): FileNode {
+  return { kind: 'file', permissions, uid, gid, mtimeSeconds, mtimeNanoseconds, xattrs, content };
+}
+
 /** File type bits of st_mode (S_IFMT) by kind. */
 export const typeBits: Readonly<Record<NodeKind, number>> = {
   'fifo': 0o010000, 'character-device': 0o020000, 'directory': 0o040000, 'block-device': 0o060000,

@@ -128,7 +128,7 @@ export class TreeFileSystem implements FileSystem {
   }
 
   /** ACLs name ids too: where ids are squashed, they go. */
-  private xattrs(node: number): { readonly name: ByteString; readonly value: Uint8Array }[] {
+  private xattrs(node: number): readonly { readonly name: ByteString; readonly value: Uint8Array }[] {
     const all = this.reader.xattrs(this.inode(node));
     return this.owner !== undefined ? all.filter(({ name }) => !name.startsWith('system.posix_acl')) : all;
   }

@@ -7,7 +7,7 @@ import { resolve } from 'node:path';
 import { display, fromText, toBytes } from '../bytes/byte-string.js';
 import type { ByteString } from '../bytes/byte-string.js';
 import { ThawfsError, fromErrno } from '../errors.js';
-import { typeBits } from '../model/tree.js';
+import { fileNode, typeBits } from '../model/tree.js';
 import type { Attributes, DirectoryNode, TreeNode, Xattr } from '../model/tree.js';
 import { EntryPath, cPath } from '../sys/c-path.js';
 import type { CPath } from '../sys/c-path.js';
@@ -130,7 +130,7 @@ class DirectoryScan {
     const attributes = this.#attributes(cpath);
     const inode = this.#inode;
     switch (type) {
-      case typeBits.file: return { kind: 'file', ...attributes, content: hostContent(directory, name, inode) };
+      case typeBits.file: return fileNode(attributes, hostContent(directory, name, inode));
       case typeBits.directory: return { kind: 'directory', ...attributes, children: new Map<ByteString, TreeNode>() };
       case typeBits.symlink: return { kind: 'symlink', ...attributes, target: readlinkSync(toBytes(path), 'latin1') };
       case typeBits.fifo: return { kind: 'fifo', ...attributes };

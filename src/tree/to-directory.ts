@@ -71,7 +71,7 @@ export async function extractTree(root: DirectoryNode, targetDir: string, option
 
 /** A name in a directory of the target tree. */
 interface Place { readonly directory: number; readonly name: ByteString }
-interface FileJob extends Place { readonly node: FileNode }
+interface FileJob extends Place { readonly node: FileNode; /** Where its content begins in the image. */ readonly start: number }
 interface LinkJob extends Place { readonly first: Place }
 
 class Extraction {
@@ -147,8 +147,9 @@ class Extraction {
     if (first !== undefined) {
       this.#links.push({ ...place, first });
     } else if (node.kind === 'file') {
-      this.#first.set(node, place);
-      this.#files.push({ ...place, node });
+      const job = { directory: place.directory, name: place.name, node, start: placeOf(node.content) };
+      this.#first.set(node, job);
+      this.#files.push(job);
     } else {
       this.#special(node, place, entry, path);
       this.#report.entries++;
@@ -172,8 +173,7 @@ class Extraction {
 
   /** Each lane takes the next file when it is done with one; all end before the first failure is told. */
   async #writeFiles(): Promise<void> {
-    const places = new Map(this.#files.map((job) => [job, placeOf(job.node.content)]));
-    const ordered = this.#files.sort((a, b) => places.get(a)! - places.get(b)!);
+    const ordered = this.#files.sort((a, b) => a.start - b.start);
     let next = 0;
     let failure: { readonly reason: unknown } | undefined;
     const lane = async (): Promise<void> => {

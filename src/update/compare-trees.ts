@@ -33,18 +33,19 @@ export interface Contents {
  * @returns ascending by path
  */
 export async function compareTrees(before: DirectoryNode, after: DirectoryNode, contents: Contents): Promise<TreeChange[]> {
-  const old = entriesOf(before);
-  const now = entriesOf(after);
+  const firstBefore = firstNames(before);
+  const firstAfter = firstNames(after);
   const changes: TreeChange[] = [];
   const added = new Map<ByteString, TreeNode>();
-  for (const [path, entry] of now) {
-    const former = old.get(path);
-    if (former === undefined) { added.set(path, entry.node); continue; }
-    const substance = await substanceChanged(former.node, entry.node, contents);
-    const fields = [...substance, ...attributesChanged(former.node, entry.node), ...(former.first === entry.first ? [] : ['links' as const])];
-    if (fields.length > 0) changes.push({ change: substance.length > 0 ? 'changed' : 'metadata', path, node: entry.node, fields });
+  const removed = new Map<ByteString, TreeNode>();
+  for (const { path, former, now } of walkBoth(before, after)) {
+    if (now === undefined) { removed.set(path, former!); continue; }
+    if (former === undefined) { added.set(path, now); continue; }
+    const substance = await substanceChanged(former, now, contents);
+    const isLinkedElsewhere = (firstBefore.get(former) ?? path) !== (firstAfter.get(now) ?? path);
+    const fields = [...substance, ...attributesChanged(former, now), ...(isLinkedElsewhere ? ['links' as const] : [])];
+    if (fields.length > 0) changes.push({ change: substance.length > 0 ? 'changed' : 'metadata', path, node: now, fields });
   }
-  const removed = new Map([...old].filter(([path]) => !now.has(path)).map(([path, { node }]) => [path, node]));
   for (const { path, from } of await findMoved(removed, added, contents)) {
     const node = added.get(path)!;
     changes.push({ change: 'moved', path, from, node, fields: attributesChanged(removed.get(from)!, node) });
@@ -56,16 +57,35 @@ export async function compareTrees(before: DirectoryNode, after: DirectoryNode, 
   return changes.sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
-interface TreeEntry { readonly node: TreeNode; /** The first name of the same node. */ readonly first: ByteString }
+/** What two trees have under one name; one of them may have nothing there. */
+interface Pair { readonly path: ByteString; readonly former: TreeNode | undefined; readonly now: TreeNode | undefined }
 
-function entriesOf(root: DirectoryNode): Map<ByteString, TreeEntry> {
-  const firsts = new Map<TreeNode, ByteString>();
-  const entries = new Map<ByteString, TreeEntry>();
-  for (const { path, node } of walk(root)) {
-    if (!firsts.has(node)) firsts.set(node, path);
-    entries.set(path, { node, first: firsts.get(node)! });
+/** As `walk`, over both trees at once: paths are made as they are met, for to hold those of two large trees takes more memory than the trees. */
+function* walkBoth(before: DirectoryNode, after: DirectoryNode): Generator<Pair, undefined> {
+  const stack: Pair[] = [{ path: '', former: before, now: after }];
+  for (let pair = stack.pop(); pair !== undefined; pair = stack.pop()) {
+    yield pair;
+    const [former, now] = [childrenOf(pair.former), childrenOf(pair.now)];
+    const prefix = pair.path === '' ? '' : `${pair.path}/`;
+    const names = [...new Set([...former.keys(), ...now.keys()])].sort();
+    for (const name of names.reverse()) stack.push({ path: prefix + name, former: former.get(name), now: now.get(name) });
   }
-  return entries;
+}
+
+const nothing: DirectoryNode['children'] = new Map();
+
+function childrenOf(node: TreeNode | undefined): DirectoryNode['children'] {
+  return node?.kind === 'directory' ? node.children : nothing;
+}
+
+/** @returns the first name of each node that has several */
+function firstNames(root: DirectoryNode): Map<TreeNode, ByteString> {
+  const seen = new Set<TreeNode>();
+  const linked = new Set<TreeNode>();
+  for (const { node } of walk(root)) (seen.has(node) ? linked : seen).add(node);
+  const firsts = new Map<TreeNode, ByteString>();
+  for (const { path, node } of walk(root)) if (linked.has(node) && !firsts.has(node)) firsts.set(node, path);
+  return firsts;
 }
 
 async function substanceChanged(before: TreeNode, after: TreeNode, contents: Contents): Promise<ChangedField[]> {

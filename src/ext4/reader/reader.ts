@@ -149,7 +149,7 @@ export class Ext4Reader {
   }
 
   /** @returns all xattrs sorted by name, values as getxattr(2) gives them (ACLs in version 2); the caller owns them. */
-  xattrs(inode: Ext4Inode): Xattr[] {
+  xattrs(inode: Ext4Inode): readonly Xattr[] {
     return readXattrs(this.volume, inode);
   }
 

@@ -17,9 +17,12 @@ const ACL_DEFAULT = 3;
 /** Prefixes that are whole names. */
 const wholeNames = new Set([ACL_ACCESS, ACL_DEFAULT, 8]);
 
+const none: readonly Xattr[] = Object.freeze([]);
+
 /** @returns all xattrs, sorted by name; the caller owns the values. @throws BAD_FIELD, CHECKSUM_MISMATCH, LIMIT_EXCEEDED */
-export function readXattrs(volume: Volume, inode: Ext4Inode): Xattr[] {
+export function readXattrs(volume: Volume, inode: Ext4Inode): readonly Xattr[] {
   const entries = [...readInodeEntries(volume, inode), ...readXattrBlock(volume, inode)?.entries ?? []];
+  if (entries.length === 0) return none;
   const xattrs = entries.filter((entry) => !isInlineData(entry)).map((entry) => ({ name: fullName(entry), value: valueOf(volume, entry) }));
   xattrs.sort((a, b) => a.name < b.name ? -1 : 1);
   for (let i = 1; i < xattrs.length; i++) {

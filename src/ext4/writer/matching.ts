@@ -114,11 +114,12 @@ function formerRuns(demand: Demand, index: number, { inodes }: BaseLayout): read
 /** Gives up what is too short, together with its claim; not what was as short in the base: the same tree again must stay as it is. */
 function longEnough(runs: readonly MappedRun[], wanted: readonly BlockRun[], former: readonly MappedRun[], claimed: Uint8Array): MappedRun[] {
   const [whole, before] = [new RunCursor(wanted), new RunCursor(former)];
-  return runs.filter(({ logical, physical, count }) => {
+  const staying = runs.filter(({ logical, physical, count }) => {
     const keep = count >= LEAST_RUN || count === whole.at(logical)!.count || count === before.at(logical)!.count;
     if (!keep) claimed.fill(0, physical, physical + count);
     return keep;
   });
+  return staying.slice(); // an array that grew has room for sixteen more, and there is one for each file
 }
 
 /** @returns blocks of the base that hold data, or did once, and that no file has claimed; ascending. What is metadata counts as claimed */

@@ -62,7 +62,7 @@ function goneByLikeness(former: ReadonlyMap<number, BaseInode>, taken: ReadonlyS
   const gone = new Map<string, number[]>();
   for (const number of [...former.keys()].sort((a, b) => b - a)) {
     if (taken.has(number)) continue;
-    const key = former.get(number)!.likeness;
+    const key = likeness(former.get(number)!);
     const list = gone.get(key);
     if (list === undefined) gone.set(key, [number]);
     else list.push(number);
@@ -71,5 +71,5 @@ function goneByLikeness(former: ReadonlyMap<number, BaseInode>, taken: ReadonlyS
 }
 
 function likenessOf(node: TreeNode): string {
-  return likeness(node.kind, node, node.kind === 'file' ? node.content.size : node.kind === 'symlink' ? node.target.length : 0);
+  return likeness({ ...node, size: node.kind === 'file' ? node.content.size : node.kind === 'symlink' ? node.target.length : 0 });
 }

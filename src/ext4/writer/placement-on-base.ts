@@ -131,7 +131,8 @@ export class PlacementOnBase implements Placement {
   }
 }
 
-function selectBlocks(runs: readonly MappedRun[], stays: (block: number) => boolean): MappedRun[] {
+/** @returns the runs themselves where all of them stays: that is most files, and there may be millions */
+function selectBlocks(runs: readonly MappedRun[], stays: (block: number) => boolean): readonly MappedRun[] {
   const selected: MappedRun[] = [];
   for (const { logical, physical, count } of runs) {
     let start = 0;
@@ -141,7 +142,7 @@ function selectBlocks(runs: readonly MappedRun[], stays: (block: number) => bool
       start = i + 1;
     }
   }
-  return selected;
+  return countBlocks(selected) === countBlocks(runs) ? runs : selected;
 }
 
 /** Maps runs, in logical order, one after another into the given room. */

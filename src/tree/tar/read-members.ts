@@ -4,7 +4,7 @@ import type { ByteString } from '../../bytes/byte-string.js';
 import { ThawfsError } from '../../errors.js';
 import { TAR_BLOCK_SIZE } from '../../format/tar.js';
 import type { Content, HostFile } from '../../model/content.js';
-import type { TreeNode } from '../../model/tree.js';
+import { fileNode, type TreeNode } from '../../model/tree.js';
 import { BLOCK_SIZE, roundUp } from '../../units.js';
 import { READ_MAX } from '../archive-reader.js';
 import type { ArchiveReader, DataSink } from '../archive-reader.js';
@@ -143,7 +143,7 @@ class MemberReader {
         const map = block === undefined
           ? await readPaxSparseMap(path, pax, this.#records, size, this.reader)
           : await readOldSparseMap(path, block, size, this.reader);
-        this.target.put(path, { kind: 'file', ...attributes, content: await this.#content(size, map) });
+        this.target.put(path, fileNode(attributes, await this.#content(size, map)));
         return;
       }
       // Links, devices and directories have no data, whatever their size field says (GNU tar, Go).
