@@ -62,6 +62,7 @@ export class Completion {
     await fillImage(image, { signal, ...(rate > 0 ? { rate } : {}), onProgress: (done, total) => { this.state = { state: 'filling', done, total }; } });
     const all = { done: image.chunkCount, total: image.chunkCount };
     if (!handover) {
+      this.requireAll();
       this.state = { state: 'complete', ...all, reason: 'no hand-over was wanted' };
       return undefined;
     }
@@ -72,10 +73,21 @@ export class Completion {
       return path;
     } catch (error) {
       if (!(error instanceof ThawfsError)) throw error;
-      // Complete all the same: it goes on being served from the chunks.
+      // Complete all the same, where they found room: it goes on being served from the chunks.
+      this.requireAll();
       this.state = { state: 'complete', ...all, reason: reasonOf(error) };
       return undefined;
     }
+  }
+
+  /** @throws NO_SPACE when the store has evicted some, or did not take them */
+  private requireAll(): void {
+    const { image, store } = this.options;
+    let here = 0;
+    for (let chunk = 0; chunk < image.chunkCount; chunk++) if (image.isLocal(chunk)) here++;
+    if (here === image.chunkCount) return;
+    this.state = { ...this.state, done: here };
+    throw new ThawfsError('NO_SPACE', `${store.folder}: holds ${here} of ${image.chunkCount} chunks, no more find room`, { suggestion: 'Raise --cache-size, or free disk space.' });
   }
 }
 

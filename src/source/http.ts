@@ -93,6 +93,7 @@ class HttpFile {
   private readonly client: HttpClient;
   /** Where the last redirect led. */
   private resolved: URL | undefined;
+  private isClosed = false;
 
   constructor(url: string, private readonly options: HttpOptions) {
     const { origin, authorization } = splitCredentials(url);
@@ -108,7 +109,8 @@ class HttpFile {
     try {
       return await this.attempt(offset, length, options, known);
     } catch (error) {
-      if (error instanceof ThawfsError) this.options.onFailure?.(error);
+      // What is under way when it is closed ends with that, and says nothing of the server.
+      if (error instanceof ThawfsError && !this.isClosed) this.options.onFailure?.(error);
       throw error;
     }
   }
@@ -129,6 +131,7 @@ class HttpFile {
   }
 
   close(): Promise<void> {
+    this.isClosed = true;
     return this.client.close();
   }
 

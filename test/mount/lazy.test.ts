@@ -119,6 +119,18 @@ describe.each(['block', 'tree'] as const)('%s back-end', (backend) => {
     await mounted.unmount();
   }), 180_000);
 
+  oracleTest(needs, 'an image that the cache has no room for is not called complete', () => withLazyFixture({}, async ({ tree, mount, cache }) => {
+    const mounted = await mount({ fill: true, cacheSize: 800_000 }, { backend });
+    const completion = async (): Promise<{ state: string; done: number; total: number; reason?: string }> => (await mounted.status())['completion'] as never;
+    await until(async () => (await completion()).state === 'failed', 'it has tried');
+    const { done, total, reason } = await completion();
+    expect(done).toBeLessThan(total / 2);
+    expect(reason).toContain(`${cache}: holds ${done} of ${total} chunks`);
+    await expect(mounted.fill()).rejects.toMatchObject({ code: 'NO_SPACE' });
+    expect(await differences(tree, mounted.directory)).toBe('');
+    await mounted.unmount();
+  }), 180_000);
+
   oracleTest(needs, 'a complete cache mounts and serves offline', () => withLazyFixture({}, async ({ tree, mount, server }) => {
     const first = await mount({ fill: true }, { backend });
     await until(async () => ((await first.status())['completion'] as { state: string }).state === 'complete', 'everything is here');

@@ -288,6 +288,18 @@ describe('aborting', () => {
     });
   });
 
+  test('what ends because it is closed is no failure of the server', async () => {
+    const failures: unknown[] = [];
+    const silent: Interference = (_request, _response, _server, count) => count > 1;
+    await withRangeServer(content, { interfere: silent }, async (server) => {
+      const { source } = await openHttpSource(server.url, 100, { onFailure: (failure) => { failures.push(failure); } });
+      const failing = expect(source.read(0, 100)).rejects.toEqual(code('SOURCE_UNREACHABLE'));
+      await source.close();
+      await failing;
+      expect(failures).toEqual([]);
+    });
+  });
+
   test('a closed source fails at once', async () => {
     await withRangeServer(content, {}, async (server) => {
       const { source } = await openHttpSource(server.url, 100);
