@@ -39,7 +39,7 @@ Files that are open stay as they are.`;
       return this.pushImage(directory, files[0]!, await mountOptions(flags, this.signal));
     }
     const { pushFiles } = await import('../src/mount/push.js');
-    const report = pushFiles(directory, files, to);
+    const report = await pushFiles(directory, files, to);
     for (const path of report.pushed) this.log(path);
     return report;
   }

@@ -64,8 +64,7 @@ export class DiskStore {
    */
   constructor(readonly folder: string, readonly budget = DEFAULT_DISK_BUDGET) {
     try {
-      mkdirSync(`${folder}/objects`, { recursive: true, mode: 0o700 });
-      mkdirSync(`${folder}/pins`, { recursive: true, mode: 0o700 });
+      for (const name of ['objects', 'pins']) createFolder(`${folder}/${name}`);
       // Opened for appending once to be created, never truncated: another process may be at work.
       closeSync(openSync(`${folder}/usage`, 'a', 0o600));
       this.usage = openSync(`${folder}/usage`, 'r+');
@@ -299,6 +298,16 @@ export class DiskStore {
 
   private pathOf(id: string): string {
     return `${this.folder}/objects/${id.slice(0, 2)}/${id.slice(2)}`;
+  }
+}
+
+/** Node's recursive mkdir calls a read-only file system ENOENT: the plain one tells. */
+function createFolder(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    mkdirSync(path, { mode: 0o700 });
   }
 }
 

@@ -1,6 +1,6 @@
 /** Writable and stacked views, and what ordinary users can do. Through the library's front, as the commands use it. */
 import { execFile, execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, test } from '@jest/globals';
@@ -38,7 +38,18 @@ describe.each(['block', 'tree'] as const)('overlay over the %s back-end', (backe
     expect(statSync(`${folder}/upper/d2/f2`).isCharacterDevice()).toBe(true); // a whiteout
     expect(readFileSync(`${directory}/moved`)).toEqual(readFileSync(`${tree}/d3/f3`));
     writeFileSync(`${folder}/pushed.conf`, 'pushed\n');
-    expect(pushFiles(directory, [`${folder}/pushed.conf`], '/folder')).toEqual({ pushed: [`${directory}/folder/pushed.conf`] });
+    const push = (to: string): ReturnType<typeof pushFiles> => pushFiles(directory, [`${folder}/pushed.conf`], to, runtimeFolder);
+    expect(await push('/folder')).toEqual({ pushed: [`${directory}/folder/pushed.conf`] });
+    // Symlinks mean what they mean inside: nothing gets out of the mount.
+    mkdirSync(`${folder}/outside`);
+    await run('bash', ['-ec', 'ln -s /folder inside; ln -s "$0" outside; ln -s ../../../../folder up; ln -s round round; ln -s "$0/f" file', `${folder}/outside`], { cwd: directory });
+    expect(await push('/inside/linked')).toEqual({ pushed: [`${directory}/folder/linked`] });
+    expect(await push('../up')).toEqual({ pushed: [`${directory}/folder/pushed.conf`] });
+    expect(await push('/file')).toEqual({ pushed: [`${directory}/file`] });
+    await expect(push('/outside/f')).rejects.toMatchObject({ code: 'PATH_MISSING' });
+    await expect(push('/round/f')).rejects.toMatchObject({ code: 'LIMIT_EXCEEDED' });
+    expect(readdirSync(`${folder}/outside`)).toEqual([]);
+    await expect(pushFiles(`${folder}/outside`, [`${folder}/pushed.conf`], '/f', runtimeFolder)).rejects.toMatchObject({ code: 'NOT_MOUNTED' });
     expect(readFileSync(`${directory}/folder/pushed.conf`, 'utf8')).toBe('pushed\n');
     // What was copied up is whole in the upper layer: it is read without the server.
     expect(readFileSync(`${folder}/upper/moved`)).toEqual(readFileSync(`${tree}/d3/f3`));

@@ -1,8 +1,9 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import { DiskStore } from '../../../src/store/disk-store.js';
+import { oracleTest } from '../../helpers/oracle.js';
 import { withTempDir } from '../../helpers/temp-dir.js';
 
 const idOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
@@ -123,6 +124,15 @@ describe('DiskStore', () => {
     writeFileSync(`${folder}/file`, '');
     expect(() => new DiskStore(`${folder}/file/cache`)).toThrow(expect.objectContaining({ code: 'PATH_MISSING' }));
     chmodSync(folder, 0o755);
+  }));
+
+  oracleTest(['linux', 'root'], 'a folder on a read-only disk is no missing folder', () => withTempDir((folder) => {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'ro', 'tmpfs', folder]);
+    try {
+      expect(() => new DiskStore(folder)).toThrow(expect.objectContaining({ code: 'NOT_PERMITTED' }));
+    } finally {
+      execFileSync('umount', [folder]);
+    }
   }));
 
   test('two processes that write at once never lose count, also when one is killed', () => withTempDir(async (folder) => {
