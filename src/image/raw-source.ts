@@ -1,5 +1,5 @@
 /** What is packed: the raw file system image, made from a tree or taken as it is. */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fromText } from '../bytes/byte-string.js';
 import type { RandomAccess } from '../bytes/random-access.js';
@@ -113,7 +113,7 @@ async function existingFileSystem(path: string, options: RawSourceOptions, base:
   }
   let fd: number;
   try {
-    fd = openSync(path, 'r');
+    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK); // a FIFO is not to be waited for
   } catch (error) {
     throw fromErrno(error, `opening ${path}`);
   }

@@ -12,6 +12,9 @@ export interface Feed {
 /** The most bytes that {@link ArchiveReader.read} gives at once. */
 export const READ_MAX = MiB;
 
+/** Bytes read behind the end of an archive: more than any archiver fills up with. */
+const DRAIN_MAX = 64 * MiB;
+
 /** Receives bytes of a member: a view that is valid during the call, where it lies in the file, and where in the archive. */
 export type DataSink = (bytes: Uint8Array, fileOffset: number, archiveOffset: number) => void;
 
@@ -77,15 +80,16 @@ export class ArchiveReader {
     return this.#end === this.#start;
   }
 
-  /** Reads to the end, so that what decompresses checks its sums. @returns whether all of it was zero */
+  /** Reads to the end, so that what decompresses checks its sums; but not for ever, as devices and programs may write. @returns whether all of it was zero, and ended */
   async drain(): Promise<boolean> {
     let zero = true;
-    for (;;) {
+    for (let read = 0; read < DRAIN_MAX; read += this.#end - this.#start) {
       zero &&= dataRuns(this.#buffer.subarray(this.#start, this.#end), 0).length === 0;
       this.#start = this.#end;
       await this.#more(1);
       if (this.#start === this.#end) return zero;
     }
+    return false;
   }
 
   /** Fills the buffer until it has `length` bytes or the feed ends. */

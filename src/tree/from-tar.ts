@@ -1,5 +1,5 @@
 /** A tar archive as a tree; docs/decisions/tar.md says what is kept, refused and why. */
-import { closeSync, createReadStream, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, createReadStream, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Readable } from 'node:stream';
 import { fromText } from '../bytes/byte-string.js';
@@ -10,6 +10,7 @@ import { MiB } from '../units.js';
 import { ArchiveReader } from './archive-reader.js';
 import { SNIFF_BYTES, decompress, peek, sniffCompression } from './compression.js';
 import { FileFeed, StreamFeed } from './feeds.js';
+import { openStream } from './open-stream.js';
 import { Spool } from './spool.js';
 import { readMembers } from './tar/read-members.js';
 import type { ContentStore } from './tar/read-members.js';
@@ -39,15 +40,9 @@ export interface ReadTarOptions {
 export async function readTar(input: string | Readable, options: ReadTarOptions = {}): Promise<TreeSource> {
   if (typeof input !== 'string') return readStream(input, 'the stream', options);
   if (input === '-') return readStream(options.stdin ?? process.stdin, 'standard input', options);
-  let fd: number;
-  try {
-    fd = openSync(input, 'r');
-  } catch (error) {
-    throw fromErrno(error, `opening ${input}`);
-  }
+  const fd = openInput(input);
+  if (typeof fd !== 'number') return readStream(fd, input, options);
   const stats = fstatSync(fd);
-  // A stream closes its descriptor itself, when its last read is over.
-  if (!stats.isFile() && !stats.isDirectory()) return readStream(createReadStream(input, { fd }), input, options);
   let stream: Readable | undefined;
   try {
     if (stats.isDirectory()) throw new ThawfsError('BAD_ARGUMENT', `${input} is a directory, not an archive`, { detail: { path: input } });
@@ -62,6 +57,16 @@ export async function readTar(input: string | Readable, options: ReadTarOptions 
     if (stream === undefined) closeSync(fd);
   }
   return readSpooled(stream, input, options);
+}
+
+/** @returns a descriptor, or a stream of what can only be read from its start to its end */
+function openInput(path: string): number | Readable {
+  try {
+    const stats = statSync(path);
+    return stats.isFile() || stats.isDirectory() ? openSync(path, constants.O_RDONLY | constants.O_NONBLOCK) : openStream(path, stats);
+  } catch (error) {
+    throw fromErrno(error, `opening ${path}`);
+  }
 }
 
 async function readStream(input: Readable, label: string, options: ReadTarOptions): Promise<TreeSource> {

@@ -1,13 +1,18 @@
 /** Opens whatever a user names as the source of a tree; loads the code of that kind only, for loading is a good part of a small build. */
-import { readFileSync, statSync } from 'node:fs';
-import type { Readable } from 'node:stream';
+import { createReadStream, statSync } from 'node:fs';
+import { addAbortSignal, type Readable } from 'node:stream';
 import type { ByteString } from '../bytes/byte-string.js';
-import { fromErrno } from '../errors.js';
+import { ThawfsError, fromErrno } from '../errors.js';
+import { MiB } from '../units.js';
 import type { Platform } from './oci-json.js';
+import { openStream } from './open-stream.js';
 import type { TreeSource } from './tree-source.js';
 
 /** What names another source than a directory or a tar: the kind, and what follows it. */
 export const treeScheme = /^(oci|oci-archive|docker-archive|dump):(.*)$/s;
+
+/** Of a dump, which is held as one text: V8 has none of 512 MiB. */
+const DUMP_MAX = 500 * MiB;
 
 export interface OpenTreeOptions {
   /** Patterns of entries that need not be read; {@link applyFilters} removes the same from any tree. Default none. */
@@ -35,7 +40,7 @@ export async function openTree(spec: string, options: OpenTreeOptions = {}): Pro
   const [, scheme, rest = ''] = treeScheme.exec(spec) ?? [];
   if (scheme === 'oci' || scheme === 'oci-archive') return (await import('./from-oci.js')).readOciLayout(rest, options);
   if (scheme === 'docker-archive') return (await import('./from-docker-archive.js')).readDockerArchive(rest, options);
-  if (scheme === 'dump') return { root: (await import('./dump.js')).parseDump(readText(rest)), warnings: [], dispose: () => undefined };
+  if (scheme === 'dump') return { root: (await import('./dump.js')).parseDump(await readText(rest, options.signal)), warnings: [], dispose: () => undefined };
   if (spec === '-' || !isDirectory(spec)) return withContainerHint(await (await import('./from-tar.js')).readTar(spec, options), 'archive');
   const { exclude = [], extraXattrs = [], oneFileSystem = false } = options;
   const { scanDirectory } = await import('./from-directory.js');
@@ -60,10 +65,21 @@ function isDirectory(path: string): boolean {
   }
 }
 
-function readText(path: string): string {
+async function readText(path: string, signal: AbortSignal | undefined): Promise<string> {
   try {
-    return readFileSync(path, 'latin1');
+    const stats = statSync(path);
+    const stream = stats.isFile() || stats.isDirectory() ? createReadStream(path) : openStream(path, stats);
+    if (signal !== undefined) addAbortSignal(signal, stream);
+    const parts: string[] = [];
+    let size = 0;
+    for await (const part of stream.setEncoding('latin1') as AsyncIterable<string>) {
+      size += part.length;
+      if (size > DUMP_MAX) throw new ThawfsError('LIMIT_EXCEEDED', `${path}: a dump has at most ${DUMP_MAX} bytes`, { detail: { path, limit: DUMP_MAX } });
+      parts.push(part);
+    }
+    return parts.join('');
   } catch (error) {
-    throw fromErrno(error, `reading ${path}`);
+    signal?.throwIfAborted();
+    throw error instanceof ThawfsError ? error : fromErrno(error, `reading ${path}`);
   }
 }

@@ -5,6 +5,7 @@ import { unsupported } from './fault.js';
 
 const readableIncompat = incompat.of(
   'filetype', 'meta_bg', 'extents', '64bit', 'mmp', 'flex_bg', 'ea_inode', 'metadata_csum_seed', 'large_dir', 'inline_data',
+  'encrypt', 'casefold', // only files that have the flag of their own cannot be read (inode.ts)
 );
 /** Unknown ro-compat features only forbid writing. These two change what is read: clusters in bitmaps, hidden snapshot blocks. */
 const unreadableRoCompat = ['bigalloc', 'has_snapshot'] as const;

@@ -68,12 +68,36 @@ describe('mkfs -d', () => {
     }));
   }
 
-  for (const feature of ['bigalloc', 'encrypt', 'casefold']) {
-    oracleTest(['mkfs.ext4'], `${feature} is refused by name`, () => withTempDir((temp) => {
-      const image = join(temp, 'image');
-      makeImage(image, `-O ${feature}`);
+  oracleTest(['mkfs.ext4'], 'bigalloc is refused by name', () => withTempDir((temp) => {
+    const image = join(temp, 'image');
+    makeImage(image, '-O bigalloc');
+    withFileImage(image, (access) => {
+      expect(() => new Ext4Reader(access)).toThrow(expect.objectContaining({ code: 'FEATURE_UNSUPPORTED', detail: { feature: 'bigalloc' } }));
+    });
+  }));
+
+  for (const [feature, flag] of [['encrypt', 0x800], ['casefold', 0x4000_0000]] as const) {
+    oracleTest(['mkfs.ext4', 'debugfs'], `${feature}: the tree comes back while no file uses it, then what uses it is refused by name`, () => withTempDir((temp) => {
+      const [source, image] = [join(temp, 'source'), join(temp, 'image')];
+      mkdirSync(join(source, 'plain'), { recursive: true });
+      mkdirSync(join(source, 'flagged'));
+      for (let i = 0; i < 400; i++) writeFileSync(join(source, 'plain', `a file with a long name ${i}`), noise(i, i));
+      makeImage(image, `-O ${feature}`, source);
+      const whole = dumpOf(scanDirectory(source).root);
       withFileImage(image, (access) => {
-        expect(() => new Ext4Reader(access)).toThrow(expect.objectContaining({ code: 'FEATURE_UNSUPPORTED', detail: { feature } }));
+        const reader = new Ext4Reader(access);
+        expect(reader.features).toContain(feature);
+        expect(dumpOf(readTree(reader))).toEqual(whole);
+        checkStructure(reader);
+      });
+      run('debugfs', '-w', '-R', `set_inode_field /flagged flags 0x${(flag + 0x8_0000).toString(16)}`, image);
+      const refused = expect.objectContaining({ code: 'FEATURE_UNSUPPORTED', detail: { feature } });
+      withFileImage(image, (access) => {
+        const reader = new Ext4Reader(access);
+        expect(() => reader.resolve('/flagged')).toThrow(refused);
+        expect(() => readTree(reader)).toThrow(refused);
+        const { inode } = reader.resolve('/plain/a file with a long name 77');
+        expect(Buffer.from(reader.read(inode, 0, 77))).toEqual(noise(77, 77));
       });
     }));
   }
