@@ -8,6 +8,13 @@ import type { Request } from './request.js';
 /** Largest READ we answer: MAX_PAGES of 256 pages. */
 export const MAX_READ_SIZE = 1 << 20;
 
+/** Opcodes that others name too. */
+export const LOOKUP = 1;
+export const GETATTR = 3;
+export const READ = 15;
+export const INIT = 26;
+export const INTERRUPT = 36;
+
 export type Handler = (fileSystem: FileSystem, request: Request, reply: Reply) => void;
 
 export interface Operation {
@@ -80,13 +87,13 @@ const readOnly = answer(EROFS);
 
 /** By opcode. What is missing here is answered with ENOSYS. */
 export const operations: ReadonlyMap<number, Operation> = new Map<number, Operation>([
-  [1, { name: 'LOOKUP', bodySize: 2, handler: (fileSystem, request, reply) => {
+  [LOOKUP, { name: 'LOOKUP', bodySize: 2, handler: (fileSystem, request, reply) => {
     const entry = fileSystem.lookup(request.nodeId, request.name());
     if (entry === undefined) reply.negativeEntry();
     else reply.entry(entry);
   } }],
   [2, { name: 'FORGET', bodySize: 0 }],
-  [3, { name: 'GETATTR', bodySize: 0, handler: (fileSystem, request, reply) => { reply.attributes(fileSystem.getAttributes(request.nodeId)); } }],
+  [GETATTR, { name: 'GETATTR', bodySize: 0, handler: (fileSystem, request, reply) => { reply.attributes(fileSystem.getAttributes(request.nodeId)); } }],
   [4, { name: 'SETATTR', bodySize: 0, handler: readOnly }],
   [5, { name: 'READLINK', bodySize: 0, handler: (fileSystem, request, reply) => { reply.append(Buffer.from(fileSystem.readLink(request.nodeId), 'latin1')); } }],
   [6, { name: 'SYMLINK', bodySize: 0, handler: readOnly }],
@@ -97,7 +104,7 @@ export const operations: ReadonlyMap<number, Operation> = new Map<number, Operat
   [12, { name: 'RENAME', bodySize: 0, handler: readOnly }],
   [13, { name: 'LINK', bodySize: 0, handler: readOnly }],
   [14, { name: 'OPEN', bodySize: 0, handler: doWithout }],
-  [15, { name: 'READ', bodySize: readRequest.size, handler: read }],
+  [READ, { name: 'READ', bodySize: readRequest.size, handler: read }],
   [16, { name: 'WRITE', bodySize: 0, handler: readOnly }],
   [17, { name: 'STATFS', bodySize: 0, handler: statistics }],
   [18, { name: 'RELEASE', bodySize: 0, handler: doWithout }],
@@ -116,14 +123,10 @@ export const operations: ReadonlyMap<number, Operation> = new Map<number, Operat
   [29, { name: 'RELEASEDIR', bodySize: 0, handler: doWithout }],
   [30, { name: 'FSYNCDIR', bodySize: 0, handler: doWithout }],
   [35, { name: 'CREATE', bodySize: 0, handler: readOnly }],
-  [36, { name: 'INTERRUPT', bodySize: 8 }],
+  [INTERRUPT, { name: 'INTERRUPT', bodySize: 8 }],
   [38, { name: 'DESTROY', bodySize: 0, handler: () => undefined }],
   [42, { name: 'BATCH_FORGET', bodySize: 0 }],
   [44, { name: 'READDIRPLUS', bodySize: readRequest.size, handler: readDirectory(true) }],
   [45, { name: 'RENAME2', bodySize: 0, handler: readOnly }],
   [46, { name: 'LSEEK', bodySize: seekRequest.size, handler: seek }],
 ]);
-
-/** Opcodes the session itself looks at. */
-export const INIT = 26;
-export const INTERRUPT = 36;

@@ -3,11 +3,12 @@
  * read is 2.5 times faster than an asynchronous one and must not stop the main thread, which fetches what is missing.
  */
 import { readSync, writeSync } from 'node:fs';
-import { ChunkMissing } from '../bytes/random-access.js';
+import { ChunkMissing, ifHere } from '../bytes/random-access.js';
 import { REQUEST_BUFFER_SIZE } from './device.js';
 import { answer, type ErrnoOf } from './dispatch.js';
 import type { FileSystem } from './file-system.js';
 import { INTERRUPT, MAX_READ_SIZE } from './opcodes.js';
+import { rehearsal } from './rehearsal.js';
 import { Reply } from './reply.js';
 import { Request } from './request.js';
 import type { Trace } from './trace.js';
@@ -31,27 +32,46 @@ export interface SessionOptions {
   readonly trace?: Trace;
 }
 
-/** Serves until the file system is unmounted or its connection aborted. */
-export function serve(options: SessionOptions): void {
-  const { fd, fileSystem, errnoOf, trace, busy } = options;
+export class Session {
   // Touched in advance: the kernel pins these pages, and a fault in the middle of a copy under SIGKILL would fail the request.
-  const request = new Request(new Uint8Array(REQUEST_BUFFER_SIZE).fill(1));
-  const reply = new Reply(new Uint8Array(REPLY_BUFFER_SIZE).fill(1), options.validSeconds);
-  for (let received = receive(fd, request.buffer); received !== undefined; received = receive(fd, request.buffer)) {
-    if (!request.accept(received)) continue;
-    busy?.(true);
-    try {
-      if (request.opcode === INTERRUPT) options.interrupted(request.bodyUnique(0));
-      else if (answer(fileSystem, request, reply, errnoOf)) {
-        send(fd, reply.finish());
-        trace?.(request, reply);
+  private readonly request = new Request(new Uint8Array(REQUEST_BUFFER_SIZE).fill(1));
+  private readonly reply: Reply;
+
+  constructor(private readonly options: SessionOptions) {
+    this.reply = new Reply(new Uint8Array(REPLY_BUFFER_SIZE).fill(1), options.validSeconds);
+  }
+
+  /** Answers made-up requests, and keeps the answers to itself. What is not here is left out. @param enough looked at between two of them */
+  rehearse(enough: () => boolean): void {
+    const { request, reply, options: { fileSystem, errnoOf } } = this;
+    ifHere(() => {
+      for (const bytes of rehearsal(fileSystem)) {
+        if (enough()) break;
+        request.buffer.set(bytes);
+        if (request.accept(bytes.length)) ifHere(() => answer(fileSystem, request, reply, errnoOf));
       }
-    } catch (error) {
-      if (!(error instanceof ChunkMissing)) throw error;
-      trace?.(request, error);
-      options.defer(request.bytes.slice(), error);
+    });
+  }
+
+  /** Serves until the file system is unmounted or its connection aborted. */
+  serve(): void {
+    const { request, reply, options: { fd, fileSystem, errnoOf, trace, busy, interrupted, defer } } = this;
+    for (let received = receive(fd, request.buffer); received !== undefined; received = receive(fd, request.buffer)) {
+      if (!request.accept(received)) continue;
+      busy?.(true);
+      try {
+        if (request.opcode === INTERRUPT) interrupted(request.bodyUnique(0));
+        else if (answer(fileSystem, request, reply, errnoOf)) {
+          send(fd, reply.finish());
+          trace?.(request, reply);
+        }
+      } catch (error) {
+        if (!(error instanceof ChunkMissing)) throw error;
+        trace?.(request, error);
+        defer(request.bytes.slice(), error);
+      }
+      busy?.(false);
     }
-    busy?.(false);
   }
 }
 

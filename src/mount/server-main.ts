@@ -8,7 +8,7 @@ import { ServingThread } from './serving-thread.js';
 
 const first = process.argv[2] === ('first' satisfies ServerRank);
 // What takes time is done before there is a plan.
-const thread = new ServingThread();
+const thread = new ServingThread(!first);
 if (first) void import('./fetching.js');
 
 let server: Server | undefined;

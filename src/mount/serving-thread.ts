@@ -9,9 +9,16 @@ export class ServingThread {
   readonly gate = new SessionGate();
   /** Where it counts. */
   readonly counters = new Float64Array(new SharedArrayBuffer(8 * STATISTICS_SIZE));
-  private readonly worker = new Worker(new URL('session-thread.js', import.meta.url), { workerData: { words: this.gate.words, counters: this.counters } satisfies ThreadInput });
+  private readonly worker: Worker;
   /** The session is over: unmounted or aborted. */
-  readonly ended = new Promise<void>((resolve) => this.worker.once('exit', () => { resolve(); }));
+  readonly ended: Promise<void>;
+
+  /** @param standby it will not serve at once */
+  constructor(standby: boolean) {
+    const worker = new Worker(new URL('session-thread.js', import.meta.url), { workerData: { words: this.gate.words, counters: this.counters, standby } satisfies ThreadInput });
+    this.worker = worker;
+    this.ended = new Promise((resolve) => worker.once('exit', () => { resolve(); }));
+  }
 
   /**
    * @param hear told what comes up while it serves

@@ -26,6 +26,8 @@ export class SessionGate {
     return Atomics.load(this.words, OPEN) === FOR_A_SUCCESSOR;
   }
 
+  get isOpen(): boolean { return Atomics.load(this.words, OPEN) !== 0; }
+
   mark(busy: boolean): void {
     Atomics.store(this.words, BUSY, busy ? 1 : 0);
     if (!busy) Atomics.add(this.words, HANDLED, 1);
@@ -45,6 +47,8 @@ export class SessionGate {
 /** What the thread starts with; the plan comes as its first message. */
 export interface ThreadInput {
   readonly words: Int32Array;
+  /** It will not serve at once: there is time to rehearse. */
+  readonly standby: boolean;
   /** The thread's statistics, for the main thread to read. */
   readonly counters: Float64Array;
 }

@@ -25,13 +25,13 @@ async function requests(mounted: Mounted): Promise<number> {
   return Number((await mounted.status())['fuseRequests']);
 }
 
-/** What is read in advance has been read when requests have ceased. */
+/** What is read in advance has been read when requests have ceased for some time: reading begins in a process of its own, which has to start. */
 async function untilQuiet(mounted: Mounted): Promise<number> {
   let last = -1;
   await until(async () => {
     const before = last;
     last = await requests(mounted);
-    await delay(300);
+    await delay(2000);
     return before === last;
   }, 'requests cease');
   return last;
