@@ -95,7 +95,7 @@ export interface BaseReport {
 
 /**
  * Builds an image. Reads the source once for its names and attributes and once for its contents; both passes see the same
- * tree or the build fails with SOURCE_CHANGED. Memory: about 900 bytes a file, and 150 MiB.
+ * tree or the build fails with SOURCE_CHANGED. Memory: about 600 bytes a file, and 130 MiB.
  *
  * @returns when the image has its final name; on any failure nothing has it
  * @throws for the base, what openImage throws, FEATURE_UNSUPPORTED when another program laid it out, BAD_ARGUMENT for settings that differ from its;
