@@ -35,7 +35,7 @@ export type ToServer =
 export type FromServer =
   | { readonly type: 'ready' }
   | { readonly type: 'failed'; readonly error: ErrorRecord }
-  | { readonly type: 'pong'; readonly stuck: boolean }
+  | { readonly type: 'pong'; readonly stuck: boolean; readonly handled: number }
   | { readonly type: 'unmounted' }
   /** The raw image lies in this file now. */
   | { readonly type: 'complete'; readonly path: string }

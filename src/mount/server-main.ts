@@ -62,7 +62,7 @@ process.on('message', (message: ToServer) => {
       if (server !== undefined) serve(server, true);
       break;
     case 'ping':
-      say({ type: 'pong', stuck: server?.isStuck(performance.now()) ?? false });
+      say({ type: 'pong', stuck: server?.isStuck(performance.now()) ?? false, handled: thread.gate.handled });
       break;
     case 'ask':
       Promise.resolve().then(() => server?.answer(message.question)).then(

@@ -32,10 +32,11 @@ export class ServerProcess {
   private nextQuestion = 1;
   /** Resolves when the process is gone. */
   readonly gone: Promise<void>;
-  /** When it last proved to be alive, milliseconds of performance.now(). */
-  private heard = performance.now();
-
   private events: ServerEvents | undefined;
+  /** When it was asked for a sign of life that has not come yet, milliseconds of performance.now(). */
+  private asked: number | undefined;
+  /** Requests that it had handled when it gave the last sign. */
+  handled = 0;
 
   /** Starts loading. @param fuse the device, which need not be mounted yet */
   constructor(fuse: number, rank: ServerRank) {
@@ -60,8 +61,10 @@ export class ServerProcess {
 
   get pid(): number | undefined { return this.child.pid; }
 
+  /** Whether a sign of life is due. */
+  get isAsked(): boolean { return this.asked !== undefined; }
+
   takeOver(): void {
-    this.heard = performance.now();
     this.say({ type: 'take-over' });
   }
 
@@ -70,10 +73,13 @@ export class ServerProcess {
     this.child.kill('SIGKILL');
   }
 
-  /** Asks for a sign of life, and kills the server when none came for `patience` milliseconds. */
+  /** Asks for a sign of life, and kills the server when none came for `patience` milliseconds. To be called again and again. */
   watch(patience: number): void {
-    if (performance.now() - this.heard > patience) this.kill();
-    else this.say({ type: 'ping' });
+    const now = performance.now();
+    if (this.asked === undefined) {
+      this.asked = now;
+      this.say({ type: 'ping' });
+    } else if (now - this.asked > patience) this.kill();
   }
 
   /** @throws what the server threw, or MOUNT_FAILED when it dies before it answers */
@@ -90,7 +96,7 @@ export class ServerProcess {
   }
 
   private hear(message: FromServer): void {
-    this.heard = performance.now();
+    this.asked = undefined;
     switch (message.type) {
       case 'ready':
         this.ready = true;
@@ -100,6 +106,7 @@ export class ServerProcess {
         this.events?.failed(errorOf(message.error));
         break;
       case 'pong':
+        this.handled = message.handled;
         if (message.stuck) this.kill();
         break;
       case 'unmounted':

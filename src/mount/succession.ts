@@ -4,6 +4,7 @@
  * is just taking from the device would be lost.
  */
 import { ThawfsError } from '../errors.js';
+import { isReadable } from '../sys/poll.js';
 import type { ServerQuestion } from './messages.js';
 import type { MountPlan } from './plan.js';
 import { ServerProcess, type ServerEvents } from './server-process.js';
@@ -17,6 +18,11 @@ const FIRST_STANDBY_DELAY = 1500;
 /** Servers that die in a row before they are ready, until the mount is given up: before the first one served, and later. */
 const MAX_FIRST_STARTS = 2;
 const MAX_FALSE_STARTS = 10;
+
+/** How often a server is looked at, in the time it has to answer; after how many looks without a request it counts as idle, and which of those it is asked at. */
+const LOOKS_PER_PATIENCE = 4;
+const CALM_LOOKS = 8;
+const RARE_LOOKS = 24;
 
 export interface SuccessionEvents {
   /** The first server is ready. */
@@ -41,14 +47,26 @@ export class Succession implements ServerEvents {
   private failure: ThawfsError | undefined;
   private timer: NodeJS.Timeout | undefined;
   private readonly watchdog: NodeJS.Timeout;
+  private handled = 0;
+  private calmLooks = 0;
 
   /** @param fuse the device, mounted @param first a server that was started ahead of the mount */
   constructor(private plan: MountPlan, private readonly fuse: number, private readonly events: SuccessionEvents, first = new ServerProcess(fuse, 'first')) {
     this.active = first;
     first.prepare(plan, this);
-    this.watchdog = setInterval(() => {
-      if (this.active?.ready === true) this.active.watch(plan.watchdog);
-    }, plan.watchdog / 4);
+    this.watchdog = setInterval(() => { this.look(); }, plan.watchdog / LOOKS_PER_PATIENCE);
+  }
+
+  /**
+   * Sees to it that the active server lives. One that has nothing to do is left in peace, so that an idle mount costs nothing: until a request
+   * lies in the device that nobody takes, and once in a while.
+   */
+  private look(): void {
+    const { active } = this;
+    if (active?.ready !== true) return;
+    this.calmLooks = active.handled === this.handled ? this.calmLooks + 1 : 0;
+    this.handled = active.handled;
+    if (active.isAsked || this.calmLooks < CALM_LOOKS || this.calmLooks % RARE_LOOKS === 0 || isReadable(this.fuse)) active.watch(this.plan.watchdog);
   }
 
   /** Facts for `status`. */
