@@ -14,7 +14,7 @@ const STANDBYS = 2;
 /** Milliseconds before the next standby is started: a start costs CPU that the new server needs first. */
 const STANDBY_DELAY = 100;
 /** And before the very first: now a program starts, which is what the processor is for. */
-const FIRST_STANDBY_DELAY = 1500;
+const FIRST_STANDBY_DELAY = 5000;
 /** Servers that die in a row before they are ready, until the mount is given up: before the first one served, and later. */
 const MAX_FIRST_STARTS = 2;
 const MAX_FALSE_STARTS = 10;
