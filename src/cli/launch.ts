@@ -1,4 +1,6 @@
 /** The way into the program. What a mount waits for longest are the processes that stay behind it: they start before the program itself is loaded. */
+import { readdirSync } from 'node:fs';
+import { defaultCacheFolder } from '../mount/cache-folder.js';
 import { anticipateMount } from '../mount/load-supervisor.js';
 import { INSIDE } from '../mount/namespace.js';
 
@@ -12,5 +14,20 @@ export async function launch(argv: readonly string[], root: string): Promise<num
 /** Most likely: should it turn out otherwise, what was started ends with this process. */
 function willMount([command, ...rest]: readonly string[]): boolean {
   if (command === 'run') return process.env[INSIDE] !== undefined;
-  return command === 'mount' && rest.length > 1 && !rest.includes('--help');
+  return command === 'mount' && rest.length > 1 && !rest.includes('--help') && !hasRawImages(cacheIn(rest) ?? defaultCacheFolder());
+}
+
+/** Whether a cache has complete images, which nobody has to serve: this may be one of them. */
+function hasRawImages(cache: string): boolean {
+  try {
+    return readdirSync(`${cache}/raw`).length > 0;
+  } catch {
+    return false;
+  }
+}
+
+/** What `--cache` names. */
+function cacheIn(words: readonly string[]): string | undefined {
+  const at = words.findIndex((word) => word.startsWith('--cache=') || word === '--cache');
+  return words[at] === '--cache' ? words[at + 1] : words[at]?.slice('--cache='.length);
 }
