@@ -3,6 +3,7 @@ import { readdirSync } from 'node:fs';
 import { defaultCacheFolder } from '../mount/cache-folder.js';
 import { anticipateMount } from '../mount/load-supervisor.js';
 import { INSIDE } from '../mount/namespace.js';
+import { wordsOfOurs } from './words.js';
 
 /** As `start`: its arguments, its status. */
 export async function launch(argv: readonly string[], root: string): Promise<number> {
@@ -12,9 +13,10 @@ export async function launch(argv: readonly string[], root: string): Promise<num
 }
 
 /** Most likely: should it turn out otherwise, what was started ends with this process. */
-function willMount([command, ...rest]: readonly string[]): boolean {
-  if (command === 'run') return process.env[INSIDE] !== undefined;
-  return command === 'mount' && rest.length > 1 && !rest.includes('--help') && !hasRawImages(cacheIn(rest) ?? defaultCacheFolder());
+function willMount(argv: readonly string[]): boolean {
+  const [command, ...rest] = wordsOfOurs(argv);
+  const mounts = command === 'mount' ? rest.length > 1 : command === 'run' && process.env[INSIDE] !== undefined;
+  return mounts && !rest.includes('--help') && !hasRawImages(cacheIn(rest) ?? defaultCacheFolder());
 }
 
 /** Whether a cache has complete images, which nobody has to serve: this may be one of them. */

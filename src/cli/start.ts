@@ -5,6 +5,7 @@ import { exitCodes } from './exit-codes.js';
 import { classify, describeFailure, failureText } from './failure.js';
 import { paintFor } from './paint.js';
 import { requireStdout, StdoutClosed } from './stdout.js';
+import { wordsOfOurs } from './words.js';
 
 /**
  * @param argv arguments without node and script
@@ -19,13 +20,8 @@ export async function start(argv: readonly string[], root: string): Promise<numb
   } catch (error) {
     if (error instanceof StdoutClosed) return exitCodes.ok; // `thawfs ls IMAGE / | head`: the reader has what it wanted.
     const failure = describeFailure(classify(error));
-    if (wantsJson(argv)) process.stdout.write(`${JSON.stringify({ error: failure }, undefined, 2)}\n`);
+    if (wordsOfOurs(argv).includes('--json')) process.stdout.write(`${JSON.stringify({ error: failure }, undefined, 2)}\n`);
     else process.stderr.write(failureText(failure, paintFor(process.stderr)));
     return failure.exitCode;
   }
-}
-
-function wantsJson(argv: readonly string[]): boolean {
-  const end = argv.indexOf('--');
-  return (end === -1 ? argv : argv.slice(0, end)).includes('--json');
 }

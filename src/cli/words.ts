@@ -1,4 +1,4 @@
-/** The arguments of a command that takes any number of them. */
+/** What stands on a command line. */
 import type { Command } from '@oclif/core/command';
 import type { ParserOutput } from '@oclif/core/interfaces';
 
@@ -13,4 +13,10 @@ export function wordsOf({ raw, nonExistentFlags: unknown }: Pick<ParserOutput, '
     throw Object.assign(new Error(`Nonexistent flag${unknown.length === 1 ? '' : 's'}: ${unknown.join(', ')}`), { oclif: { exit: 2 }, flags: unknown, parse: { input: { flags } } });
   }
   return raw.filter(({ type }) => type === 'arg').map(({ input }) => input);
+}
+
+/** @returns the words that are meant for us: what follows `--` is for others, or names that look like flags */
+export function wordsOfOurs(argv: readonly string[]): readonly string[] {
+  const end = argv.indexOf('--');
+  return end === -1 ? argv : argv.slice(0, end);
 }

@@ -4,6 +4,7 @@
  */
 import { toBytes } from '../bytes/byte-string.js';
 import { readRequest, requestHeader, ROOT_NODE } from '../format/fuse.js';
+import { typeBits, typeMask } from '../model/tree.js';
 import type { FileSystem } from './file-system.js';
 import { GETATTR, LOOKUP, READ } from './opcodes.js';
 
@@ -14,8 +15,6 @@ const DIRECTORIES = 24;
 const READS = 4;
 const READ_SIZE = 4096;
 const STRETCH = 128 * 1024;
-
-const TYPE = 0o170000, DIRECTORY = 0o040000, REGULAR = 0o100000;
 
 /** @returns look-ups, attributes and reads of the first files of the tree. May throw whatever listing a directory throws */
 export function* rehearsal(fileSystem: FileSystem): Iterable<Uint8Array> {
@@ -28,8 +27,8 @@ export function* rehearsal(fileSystem: FileSystem): Iterable<Uint8Array> {
       yield encode(LOOKUP, directory, Buffer.concat([toBytes(name), Buffer.of(0)]));
       const { node, attributes: { size } } = fileSystem.entry(inode);
       yield encode(GETATTR, node, new Uint8Array(0));
-      if ((mode & TYPE) === DIRECTORY) directories.push(node);
-      if ((mode & TYPE) !== REGULAR || size === 0) continue;
+      if ((mode & typeMask) === typeBits.directory) directories.push(node);
+      if ((mode & typeMask) !== typeBits.file || size === 0) continue;
       files++;
       for (let at = 0; at < READS * STRETCH && at < size; at += STRETCH) yield encode(READ, node, readRequest.encode({ offset: BigInt(at), size: READ_SIZE }));
     }

@@ -43,7 +43,10 @@ export function fileNode({ permissions, uid, gid, mtimeSeconds, mtimeNanoseconds
   return { kind: 'file', permissions, uid, gid, mtimeSeconds, mtimeNanoseconds, xattrs, content };
 }
 
-/** File type bits of st_mode (S_IFMT) by kind. */
+/** Of st_mode, the bits that hold the file type (S_IFMT). */
+export const typeMask = 0o170000;
+
+/** Those bits by kind. */
 export const typeBits: Readonly<Record<NodeKind, number>> = {
   'fifo': 0o010000, 'character-device': 0o020000, 'directory': 0o040000, 'block-device': 0o060000,
   'file': 0o100000, 'symlink': 0o120000, 'socket': 0o140000,

@@ -2,7 +2,8 @@
 import { closeSync } from 'node:fs';
 import type { ByteString } from '../bytes/byte-string.js';
 import { initialise, openFuseDevice } from '../fuse/device.js';
-import { mountByProgram, needsMountProgram } from '../sys/fusermount.js';
+import { mountByProgram } from '../sys/fusermount.js';
+import { needsMountProgram } from '../sys/identity.js';
 import { createMount, mountAttributes, placeMount } from '../sys/mount.js';
 import { MiB } from '../units.js';
 import type { MountPlan } from './plan.js';

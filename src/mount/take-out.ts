@@ -1,6 +1,7 @@
 /** Taking a mount out of the tree, as the user that we are may do it. */
 import type { ByteString } from '../bytes/byte-string.js';
-import { needsMountProgram, unmountByProgram } from '../sys/fusermount.js';
+import { unmountByProgram } from '../sys/fusermount.js';
+import { needsMountProgram } from '../sys/identity.js';
 import { unmount, unmountFlags } from '../sys/mount.js';
 
 /**

@@ -244,8 +244,8 @@ class Deadline {
 const timeoutCodes = new Set(['UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'ETIMEDOUT']);
 /** The names that Node gives to certificates of authorities that it does not know. */
 const unknownAuthority = /^(?:UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_)/;
-/** What no retry mends: those, other faults of certificates, and a source that was closed. */
-const lasting = /^(?:ERR_TLS_|ERR_SSL_|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|UND_ERR_DESTROYED|UND_ERR_CLOSED)/;
+/** What else no retry mends: other faults of certificates, and a source that was closed. */
+const lasting = /^(?:ERR_TLS_|ERR_SSL_|CERT_|UND_ERR_DESTROYED|UND_ERR_CLOSED)/;
 
 function networkError(error: unknown, location: string, expired: boolean): ThawfsError {
   if (error instanceof ThawfsError) return error;
@@ -256,9 +256,10 @@ function networkError(error: unknown, location: string, expired: boolean): Thawf
     });
   }
   // An AggregateError (one attempt per address) has no message of its own.
+  const isUnknownAuthority = unknownAuthority.test(errno);
   return new ThawfsError('SOURCE_UNREACHABLE', `${location}: ${message || errno}`, {
-    detail: { location, errno, retryable: !lasting.test(errno) }, cause: error,
-    suggestion: unknownAuthority.test(errno) ? 'If the authority is your own, name its certificate: NODE_EXTRA_CA_CERTS=ca.pem.' : 'Check the host name and the network.',
+    detail: { location, errno, retryable: !isUnknownAuthority && !lasting.test(errno) }, cause: error,
+    suggestion: isUnknownAuthority ? 'If the authority is your own, name its certificate: NODE_EXTRA_CA_CERTS=ca.pem.' : 'Check the host name and the network.',
   });
 }
 

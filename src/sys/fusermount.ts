@@ -39,11 +39,6 @@ const control = struct('cmsghdr', 24, [
 const socketpair = libcFunction('int socketpair(int domain, int type, int protocol, void *pair)');
 const recvmsg = libcFunction('long recvmsg(int fd, void *message, int flags)');
 
-/** @returns whether this user has to mount through the program: only root, of the machine or of a user namespace, may do it himself */
-export function needsMountProgram(): boolean {
-  return process.getuid?.() !== 0;
-}
-
 /**
  * Mounts a FUSE file system; nobody serves it yet, so that whoever looks into it waits.
  *

@@ -6,6 +6,11 @@ export function isMachineRoot(): boolean {
   return process.getuid?.() === 0 && /^\s*0\s+0\s+4294967295\s*$/m.test(uidMap());
 }
 
+/** @returns whether this user has to mount through fusermount3(1): only root, of the machine or of a user namespace, may do it himself */
+export function needsMountProgram(): boolean {
+  return process.getuid?.() !== 0;
+}
+
 /** @returns the user id as the parent namespace sees it: the same inside `unshare -Ur` and outside */
 export function outerUid(): number {
   const uid = process.getuid?.() ?? 0;

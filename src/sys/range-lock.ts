@@ -1,4 +1,5 @@
 /** Advisory locks on single bytes of a file, which need not exist (fcntl(2), open file description locks): thousands of locks in one file, dropped by the kernel when their holder dies. */
+import { reserved, struct, u16le, u64le } from '../bytes/struct.js';
 import { lastErrno } from './ffi.js';
 import { libcFunction } from './libc.js';
 import { errno } from './system-error.js';
@@ -8,9 +9,11 @@ const F_OFD_SETLK = 37;
 const F_WRLCK = 1;
 const F_UNLCK = 2;
 
-/** struct flock of 64-bit Linux: l_type at 0, l_whence at 2, l_start at 8, l_len at 16, l_pid at 24. */
-const description = Buffer.alloc(32);
-description.writeBigInt64LE(1n, 16);
+/** struct flock of a 64-bit Linux (fcntl(2)). */
+const lockRecord = struct('flock', 32, [
+  [0, 'type', u16le, 'l_type'], [2, 'whence', u16le, 'l_whence, 0: from the start'], [4, 'padding', reserved(4)],
+  [8, 'start', u64le, 'l_start'], [16, 'length', u64le, 'l_len'], [24, 'pid', reserved(8), 'l_pid, 0 for these locks'],
+]);
 
 /**
  * @param at at most 2^53 - 1
@@ -26,7 +29,5 @@ export function unlockByte(fd: number, at: number): void {
 
 function set(fd: number, at: number, type: number): boolean {
   if (fcntl === undefined || process.platform !== 'linux') return true;
-  description.writeInt16LE(type, 0);
-  description.writeBigInt64LE(BigInt(at), 8);
-  return fcntl(fd, F_OFD_SETLK, description) === 0;
+  return fcntl(fd, F_OFD_SETLK, lockRecord.encode({ type, start: BigInt(at), length: 1n })) === 0;
 }

@@ -7,7 +7,7 @@ import { resolve } from 'node:path';
 import { display, fromText, toBytes } from '../bytes/byte-string.js';
 import type { ByteString } from '../bytes/byte-string.js';
 import { ThawfsError, fromErrno } from '../errors.js';
-import { fileNode, typeBits } from '../model/tree.js';
+import { fileNode, typeBits, typeMask } from '../model/tree.js';
 import type { Attributes, DirectoryNode, TreeNode, Xattr } from '../model/tree.js';
 import { EntryPath, cPath } from '../sys/c-path.js';
 import type { CPath } from '../sys/c-path.js';
@@ -111,7 +111,7 @@ class DirectoryScan {
     const inode = this.#inode;
     try {
       lstatInto(cpath, inode);
-      const type = inode.mode & 0o170000;
+      const type = inode.mode & typeMask;
       if (this.options.skip?.(inner, type === typeBits.directory) === true) return undefined;
       if (inode.linkCount < 2 || type === typeBits.directory) return this.#newNode(type, cpath, directory, name);
       const key = `${this.#fileSystemSeen}:${inode.inodeHigh}:${inode.inodeLow}`;

@@ -10,6 +10,7 @@ import { fromErrno, ThawfsError } from '../errors.js';
 import type { PatchHeader } from '../format/patch.js';
 import type { Image } from '../image/image.js';
 import { openImage } from '../image/open.js';
+import { isHttp } from '../source/is-http.js';
 import type { ReadOptions } from '../source/range-source.js';
 import { KiB, MiB } from '../units.js';
 import { VerifiedAccess } from '../verity/verified-access.js';
@@ -38,7 +39,7 @@ export interface PatchBase {
  * @throws BAD_ARGUMENT for a URL; WRONG_BASE when it is not the image that the patch was made from; what opening throws
  */
 export async function openBase(location: string, header: PatchHeader): Promise<PatchBase> {
-  if (/^https?:/i.test(location)) throw new ThawfsError('BAD_ARGUMENT', 'the old image must be on this machine', { suggestion: 'Fetch the new image with thawfs pull: it takes what is less.' });
+  if (isHttp(location)) throw new ThawfsError('BAD_ARGUMENT', 'the old image must be on this machine', { suggestion: 'Fetch the new image with thawfs pull: it takes what is less.' });
   return hasMagic(location) ? await ImageBase.open(location, header) : RawBase.open(location, header);
 }
 

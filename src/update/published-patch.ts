@@ -9,6 +9,7 @@ import { HEAD_MAX_SIZE } from '../format/container.js';
 import { PATCH_MAGIC, patchHeader } from '../format/patch.js';
 import type { Image } from '../image/image.js';
 import { openImage } from '../image/open.js';
+import { isHttp } from '../source/is-http.js';
 import { openSource, type SourceOptions } from '../source/open-source.js';
 import type { OnRequest, RangeSource } from '../source/range-source.js';
 import type { TrustPolicy } from '../trust/policy.js';
@@ -31,7 +32,7 @@ const PART_SIZE = 4 * MiB;
  */
 export function patchBeside(image: string, rootHash: string): string {
   const suffix = `.from-${rootHash.slice(0, 16)}.thawpatch`;
-  if (!/^https?:/i.test(image)) return image + suffix;
+  if (!isHttp(image)) return image + suffix;
   const url = new URL(image);
   url.pathname += suffix;
   return url.href;

@@ -71,13 +71,14 @@ export async function pullImage(location: string, output: string, options: PullO
   const seeds: Seed[] = [];
   try {
     const paths = options.seeds ?? [];
-    for (const path of paths) if (!hasOnlyChunks(path)) seeds.push(await ImageSeed.open(path, shelf, options));
+    const holders = new Set(paths.filter((path) => hasOnlyChunks(path)));
+    for (const path of paths) if (!holders.has(path)) seeds.push(await ImageSeed.open(path, shelf, options));
     const former = await openFormer(output, shelf, options);
     if (former !== undefined) seeds.push(former);
     await using image = await openImage(location, { ...options, pages: shelf });
     const table = await ChunkTable.read(image, options);
     // Behind the images, of which frames need only be copied.
-    for (const path of paths) if (hasOnlyChunks(path)) seeds.push(await openChunkSeed(path, { manifest: image.manifest, table }, options));
+    for (const path of paths) if (holders.has(path)) seeds.push(await openChunkSeed(path, { manifest: image.manifest, table }, options));
     return await new Pull(location, image, table, seeds, output, options).run();
   } finally {
     for (const seed of seeds) await seed.close();

@@ -1,13 +1,14 @@
 /** What a user compares: an image, or something that an image can be built from. */
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { HEAD_MAGIC, headHeader } from '../format/container.js';
+import { isHttp } from '../source/is-http.js';
 import { treeScheme } from '../tree/open-source.js';
 
 const MAGIC_OFFSET = headHeader.offsetOf('magic');
 
 /** @returns whether it is an image file or a URL; what is not there is taken for an image, whose opening says so */
 export function isImage(location: string): boolean {
-  if (/^https?:|^file:/i.test(location)) return true;
+  if (isHttp(location) || /^file:/i.test(location)) return true;
   if (location === '-' || treeScheme.test(location)) return false;
   try {
     if (!statSync(location).isFile()) return false;

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect } from '@jest/globals';
 import { isRunning } from '../../src/sys/process.js';
 import { makeExt4File } from '../helpers/ext4-file.js';
-import { leftovers, mountForTest, tearDown, until, untilNothingLeft } from '../helpers/mounted.js';
+import { leftovers, mountForTest, tearDown, until, untilNothingLeft, type Mounted } from '../helpers/mounted.js';
 import { oracleTest } from '../helpers/oracle.js';
 import { startReading } from '../helpers/reading-process.js';
 import { withTempDir } from '../helpers/temp-dir.js';
@@ -19,6 +19,14 @@ async function withFolder(body: (folder: string) => Promise<void>): Promise<void
       tearDown(folder);
     }
   });
+}
+
+/** Waits until another server serves. It answers all that a reader asks, also what the first had not. */
+async function expectReplaced(mounted: Mounted, server: number, reader: Awaited<ReturnType<typeof startReading>>): Promise<void> {
+  await until(async () => (await mounted.status()).server !== server, 'another server serves');
+  await reader.progress(10);
+  const { errors, wrong } = await reader.stop();
+  expect({ errors, wrong }).toEqual({ errors: [], wrong: [] });
 }
 
 describe.each(['block', 'tree'] as const)('%s back-end', (backend) => {
@@ -43,10 +51,7 @@ describe.each(['block', 'tree'] as const)('%s back-end', (backend) => {
     const { server } = await mounted.status();
     const reader = await startReading(tree, mounted.directory, 3);
     process.kill(server, 'SIGSTOP');
-    await until(async () => (await mounted.status()).server !== server, 'another server serves');
-    await reader.progress(10);
-    const { errors, wrong } = await reader.stop();
-    expect({ errors, wrong }).toEqual({ errors: [], wrong: [] });
+    await expectReplaced(mounted, server, reader);
     await mounted.unmount();
   }), 180_000);
 
@@ -60,10 +65,7 @@ describe.each(['block', 'tree'] as const)('%s back-end', (backend) => {
     await delay(4000);
     expect(isRunning(server)).toBe(true);
     const reader = await startReading(tree, mounted.directory, 5);
-    await until(async () => (await mounted.status()).server !== server, 'another server serves');
-    await reader.progress(10);
-    const { errors, wrong } = await reader.stop();
-    expect({ errors, wrong }).toEqual({ errors: [], wrong: [] });
+    await expectReplaced(mounted, server, reader);
     await mounted.unmount();
   }), 180_000);
 

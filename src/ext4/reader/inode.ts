@@ -3,7 +3,7 @@
  * test holds the offsets against the table in src/format/ext4.
  */
 import { crc32c } from '../../bytes/crc32c.js';
-import { typeBits, type NodeKind } from '../../model/tree.js';
+import { typeBits, typeMask, type NodeKind } from '../../model/tree.js';
 import { INODE_BLOCK_SIZE, INODE_CORE_SIZE, inodeFlags } from '../../format/ext4/inode.js';
 import { badChecksum, badField, unsupported, type Place } from './fault.js';
 import type { Volume } from './volume.js';
@@ -90,7 +90,7 @@ export function decodeInode(volume: Volume, number: number, record: Uint8Array, 
   if (volume.hasMetadataChecksums) verifyChecksum(view, record, extraSize, checksumSeed, place);
 
   const mode = view.getUint16(0, true); // i_mode
-  const kind = kinds.get(mode & 0o170000);
+  const kind = kinds.get(mode & typeMask);
   if (kind === undefined) throw badField(place, 'mode', `0o${mode.toString(8)} has no known file type`);
   const flags = view.getUint32(0x20, true); // i_flags
   refuseForeignFlags(flags, place);
