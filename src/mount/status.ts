@@ -19,11 +19,13 @@ export type LiveMount = MountStatus & { readonly socket: string };
 
 /** @returns all mounts of this user: those with a server, and those that need none */
 export async function mountStatus(runtimeFolder = defaultRuntimeFolder()): Promise<MountStatus[]> {
+  // Before the table is read: a mount that is handed over in between is then told twice, and not left out.
+  const answers = await liveMounts(runtimeFolder);
   const local = readMountTable().flatMap((entry): MountStatus[] => {
     const path = rawCopyUnder(entry);
     return path === undefined ? [] : [{ target: entry.target, backend: 'block', state: 'local', rawImage: path, rootHash: path.slice(-64) }];
   });
-  const live = await liveMounts(runtimeFolder);
+  const live = answers.filter((mount) => !local.some(({ target, rootHash }) => target === mount.target && rootHash === mount['rootHash']));
   // The layers of an overlay are not in the table; an overlay of ours without servers has only layers that are complete.
   const overlays = readMountTable().filter((entry) => entry.type === 'overlay' && isOurs(entry) && live.every(({ target, state }) => target !== entry.target || state === 'detached'))
     .map(({ target }): MountStatus => ({ target, backend: 'block', state: 'local' }));

@@ -28,7 +28,11 @@ export async function supervise(plan: MountPlan, ahead: Ahead | undefined): Prom
   let attaching: Promise<LoopPair | undefined> = Promise.resolve(undefined);
   let leaving = false;
   let placed = false;
-  let handedOver = false;
+  let handedOver: Promise<boolean> = Promise.resolve(false);
+  let settled = false;
+  let settle = (): void => undefined;
+  /** The front wants nothing more. */
+  const settlement = new Promise<void>((resolve) => { settle = () => { settled = true; resolve(); }; });
   let populator: Populator | undefined;
   /** The device first: whoever waits for an answer then gets an error, and can end. */
   const leave = async (status: number): Promise<void> => {
@@ -38,7 +42,8 @@ export async function supervise(plan: MountPlan, ahead: Ahead | undefined): Prom
     if (!placed) fuse.withdraw();
     await succession.end();
     await attacher?.dismiss();
-    if (!handedOver) await populator?.end();
+    // The server ends by the exchange, before the exchange is told to be done. What was copied up stays in use then.
+    if (!await handedOver) await populator?.end();
     control.close();
     // Nothing to tell after a proper end; after any other the log is what is left to look at.
     if (status === 0) rmSync(logPath(plan), { force: true });
@@ -47,13 +52,13 @@ export async function supervise(plan: MountPlan, ahead: Ahead | undefined): Prom
   /** When the kernel has let go of the FUSE file the server sees its session end, and everything of ours with it. */
   const handOver = async (path: string): Promise<void> => {
     const devices = await attaching.catch(() => undefined);
-    if (devices === undefined || leaving) return;
-    try {
-      await callAttacher({ type: 'hand-over', devices, path, readAhead: MiB });
-      handedOver = true; // What was copied up stays in use.
-    } catch (error) {
+    if (devices === undefined) return;
+    await settlement; // A small image is complete before its front has asked this process for all it wants.
+    if (leaving) return;
+    handedOver = callAttacher({ type: 'hand-over', devices, path, readAhead: MiB }).then(() => true, (error: unknown) => {
       console.error('handing over failed, serving on:', error);
-    }
+      return false;
+    });
   };
   /** Metadata that is on this machine goes into the kernel's cache at once, in the place of block after block when somebody looks. */
   const warmMetadata = async (): Promise<void> => {
@@ -117,10 +122,9 @@ export async function supervise(plan: MountPlan, ahead: Ahead | undefined): Prom
   process.off('disconnect', abandoned);
   // Until the front has settled, its end is the mount's; in the foreground always.
   const orphaned = (): void => { detach(settled ? plan.directory : plan.target); };
-  let settled = false;
   process.once('disconnect', orphaned);
   process.once('message', () => {
-    settled = true;
+    settle();
     if (plan.foreground) return;
     process.off('disconnect', orphaned);
     process.disconnect();
