@@ -15,7 +15,7 @@ const letters: Readonly<Record<Change['change'], string>> = { added: 'A', remove
 
 export default class Diff extends BaseCommand {
   static override summary = 'Say what changed between two images, and what fetching it costs.';
-  static override description = `A and B are images (paths or URLs, of which only index, metadata and hash tree are fetched), or what build takes: a directory, a tar. \
+  static override description = `A and B are images (paths or URLs, of which only index, metadata and hash tree are fetched), or what build takes: a directory, a tar, ext4:FILE for a raw image, which may be on a device too. \
 Lines begin with A (added), D (removed), C (changed), R (moved) or M (only metadata); the size is what fetching the file costs a host that has A.
 
 Exit status 0: equal, 1: different; with --output or --publish 0: the patch was written. A lower sequence is not refused here.`;
@@ -23,14 +23,15 @@ Exit status 0: equal, 1: different; with --output or --publish 0: the patch was 
   static override examples = [
     { description: 'Before an update:', command: '<%= config.bin %> <%= command.id %> app.img.zst https://example.org/app.img.zst --trust ci.pub' },
     { description: 'Is this tree what the image holds?', command: '<%= config.bin %> <%= command.id %> app.img.zst rootfs/ --name-only --trust ci.pub' },
+    { description: 'Is this device still what the image holds?', command: '<%= config.bin %> <%= command.id %> app.img.zst ext4:/dev/vda2 --trust ci.pub' },
     { description: 'Which directories make the update large:', command: '<%= config.bin %> <%= command.id %> app-1.img.zst app-2.img.zst --stat --trust ci.pub' },
     { description: 'Publish a patch beside the new image, where pull finds it:', command: '<%= config.bin %> <%= command.id %> app-1.img.zst app-2.img.zst --publish --trust ci.pub' },
     { description: 'Make a patch:', command: '<%= config.bin %> <%= command.id %> app-1.img.zst app-2.img.zst -o app-1-2.thawpatch --trust ci.pub' },
   ];
 
   static override args = {
-    before: stringArgument({ required: true, name: 'A', description: 'Image, directory or tar: before.' }),
-    after: stringArgument({ required: true, name: 'B', description: 'Image, directory or tar: after.' }),
+    before: stringArgument({ required: true, name: 'A', description: 'Image, directory, tar or ext4:FILE: before.' }),
+    after: stringArgument({ required: true, name: 'B', description: 'Image, directory, tar or ext4:FILE: after.' }),
   };
 
   static override flags = {

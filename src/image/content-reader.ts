@@ -40,24 +40,41 @@ export function* contentRuns(content: Content): Generator<ContentRun> {
  * data are left out; the last one ends with the content.
  */
 export function* contentWindows(content: Content): Generator<ContentRun> {
-  const window = Buffer.alloc(Math.min(STEP, content.size));
-  let current = -1;
-  const finished = (): ContentRun => ({ offset: current * STEP, bytes: window.subarray(0, Math.min(STEP, content.size - current * STEP)) });
-  for (const { offset, bytes } of contentRuns(content)) {
+  const windows = new Windows(content.size);
+  for (const { offset, bytes } of contentRuns(content)) yield* windows.add(offset, bytes);
+  yield* windows.finish();
+}
+
+/** Puts runs of a content, in order, together to whole windows. */
+export class Windows {
+  private readonly window: Buffer;
+  private current = -1;
+
+  /** @param size of the content */
+  constructor(private readonly size: number) {
+    this.window = Buffer.alloc(Math.min(STEP, size));
+  }
+
+  /** @returns windows that this run has left behind */
+  *add(offset: number, bytes: Uint8Array): Generator<ContentRun> {
     for (let at = 0; at < bytes.length;) {
       const number = Math.floor((offset + at) / STEP);
-      if (number !== current) {
-        if (current >= 0) yield finished();
-        window.fill(0);
-        current = number;
+      if (number !== this.current) {
+        yield* this.finish();
+        this.window.fill(0);
+        this.current = number;
       }
       const inside = offset + at - number * STEP;
       const part = bytes.subarray(at, at + STEP - inside);
-      window.set(part, inside);
+      this.window.set(part, inside);
       at += part.length;
     }
   }
-  if (current >= 0) yield finished();
+
+  /** @returns the last window, if there is one */
+  *finish(): Generator<ContentRun> {
+    if (this.current >= 0) yield { offset: this.current * STEP, bytes: this.window.subarray(0, Math.min(STEP, this.size - this.current * STEP)) };
+  }
 }
 
 /** @returns all bytes of a small content; the caller owns them. As {@link contentRuns} in failing */

@@ -1,9 +1,7 @@
 /** What is packed: the raw file system image, made from a tree or taken as it is. */
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fromText } from '../bytes/byte-string.js';
-import type { RandomAccess } from '../bytes/random-access.js';
-import { ThawfsError, fromErrno } from '../errors.js';
+import { ThawfsError } from '../errors.js';
 import { layOutExt4, type BaseUse, type Ext4Layout, type Unfit } from '../ext4/writer/writer.js';
 import type { Content, HostFile } from '../model/content.js';
 import type { DirectoryNode } from '../model/tree.js';
@@ -14,6 +12,7 @@ import { BLOCK_SIZE, roundUp } from '../units.js';
 import { wholeContent } from './content-reader.js';
 import type { BaseImage } from './base.js';
 import { findDuplicates } from './duplicates.js';
+import { ExistingFileSystem, namedFileSystem } from './existing-file-system.js';
 import { removeOwnOutput } from './own-output.js';
 import { byProfile } from './profile/order.js';
 import type { Profile } from './profile/profile.js';
@@ -63,7 +62,7 @@ export interface RawSource {
  * @throws what opening and laying out the source throw; BAD_ARGUMENT for options that an existing file system cannot follow
  */
 export async function openRawSource(spec: string, options: RawSourceOptions, base?: BaseImage): Promise<RawSource> {
-  const file = /^ext4:(.*)$/s.exec(spec)?.[1];
+  const file = namedFileSystem(spec);
   if (file !== undefined) return existingFileSystem(file, options, base);
   const source = await openTree(spec, options);
   try {
@@ -111,34 +110,12 @@ async function existingFileSystem(path: string, options: RawSourceOptions, base:
       detail: { option: asked ?? 'base' }, suggestion: 'Leave the option out, or mount the file system and build from its directory.',
     });
   }
-  let fd: number;
-  try {
-    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK); // a FIFO is not to be waited for
-  } catch (error) {
-    throw fromErrno(error, `opening ${path}`);
-  }
-  try {
-    const stat = fstatSync(fd);
-    if (!stat.isFile()) throw new ThawfsError('BAD_ARGUMENT', `${path}: not a regular file`, { detail: { path }, suggestion: 'Copy the device into a file first.' });
-    const { size } = stat;
-    const { Ext4Reader } = await import('../ext4/reader/reader.js'); // no other source needs it
-    const { uuid } = new Ext4Reader(fileAccess(fd, size));
-    const file: HostFile = { kind: 'host-file', path: fromText(resolve(path)), seen: { size, mtimeMs: stat.mtimeMs } };
-    const pieces = [...dataRanges(fd, size)].map(({ start, end }) => ({ offset: start, length: end - start, source: file, sourceOffset: start }));
-    return { image: { size, pieces }, fileSystemSize: roundUp(size, BLOCK_SIZE), uuid: Uint8Array.from(uuid), warnings: [], dispose: () => undefined };
-  } finally {
-    closeSync(fd);
-  }
-}
-
-function fileAccess(fd: number, size: number): RandomAccess {
-  return {
-    size,
-    read(offset, length) {
-      const bytes = Buffer.allocUnsafeSlow(length);
-      const count = offset + length <= size ? readSync(fd, bytes, 0, length, offset) : 0;
-      if (count < length) throw new ThawfsError('TRUNCATED', `the file has ${size} bytes, bytes ${offset}-${offset + length - 1} were wanted`, { detail: { offset, length, size } });
-      return bytes;
-    },
-  };
+  using opened = ExistingFileSystem.open(path);
+  const { fd, size, stat } = opened;
+  if (!stat.isFile()) throw new ThawfsError('BAD_ARGUMENT', `${path}: not a regular file`, { detail: { path }, suggestion: 'Copy the device into a file first.' });
+  const { Ext4Reader } = await import('../ext4/reader/reader.js'); // no other source needs it
+  const { uuid } = new Ext4Reader(opened);
+  const file: HostFile = { kind: 'host-file', path: fromText(resolve(path)), seen: { size, mtimeMs: stat.mtimeMs } };
+  const pieces = [...dataRanges(fd, size)].map(({ start, end }) => ({ offset: start, length: end - start, source: file, sourceOffset: start }));
+  return { image: { size, pieces }, fileSystemSize: roundUp(size, BLOCK_SIZE), uuid: Uint8Array.from(uuid), warnings: [], dispose: () => undefined };
 }

@@ -2,23 +2,26 @@
  * Seeds that have chunks of an image but not its frames: raw images in files and on devices, and chunk caches. The frames are made of the
  * chunks, which gives those that were published where this machine has the zstd that made them.
  */
-import { closeSync, existsSync, fstatSync, openSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
 import { fromBytes, toBytes } from '../bytes/byte-string.js';
 import { parseHex, toHex } from '../bytes/hex.js';
 import { ChunkDecoder } from '../chunk/chunk-decoder.js';
 import { openCodec } from '../codec/registry.js';
-import { fromErrno, hasCode } from '../errors.js';
+import { hasCode } from '../errors.js';
+import { Volume } from '../ext4/reader/volume.js';
 import { EXT4_MAGIC, superblock, SUPERBLOCK_OFFSET } from '../format/ext4/superblock.js';
 import type { Manifest } from '../format/manifest.js';
 import { DIGEST_SIZE, hashLeaves, sha256 } from '../hash/sha256.js';
+import { ExistingFileSystem } from '../image/existing-file-system.js';
 import type { ReadOptions } from '../source/range-source.js';
 import type { ChunkRef } from '../store/chunk-store.js';
 import { DiskStore } from '../store/disk-store.js';
 import { dataRanges } from '../sys/seek.js';
-import { BLOCK_SIZE } from '../units.js';
+import { BLOCK_SIZE, roundUp } from '../units.js';
+import { readVerityClaim } from '../verity/superblock.js';
 import type { ChunkTable } from './chunk-table.js';
-import { readUpTo } from './descriptor.js';
+import { readUpTo } from '../sys/descriptor.js';
 import type { Seed } from './seed.js';
 import { hasMagic } from './side-kind.js';
 
@@ -44,12 +47,20 @@ export async function openChunkSeed(location: string, wanted: Wanted, options: R
 }
 
 function isFileSystem(location: string): boolean {
-  const fd = openSync(location, 'r');
+  using opened = ExistingFileSystem.open(location);
+  const bytes = Buffer.alloc(superblock.size);
+  return readUpTo(opened.fd, bytes, SUPERBLOCK_OFFSET, location) === bytes.length && superblock.decode(bytes).magic === EXT4_MAGIC;
+}
+
+/** @returns of the image whose raw image this says it is; the patch that starts from it shows whether it is. Undefined for a file system alone */
+function rootHashOf(opened: ExistingFileSystem): string | undefined {
   try {
-    const bytes = Buffer.alloc(superblock.size);
-    return readUpTo(fd, bytes, SUPERBLOCK_OFFSET, location) === bytes.length && superblock.decode(bytes).magic === EXT4_MAGIC;
-  } finally {
-    closeSync(fd);
+    const { blockCount, blockSize } = new Volume(opened);
+    const claim = readVerityClaim(opened, roundUp(blockCount * blockSize, BLOCK_SIZE));
+    return claim === undefined ? undefined : toHex(claim.rootHash);
+  } catch (error) {
+    if (hasCode(error)) return undefined;
+    throw error;
   }
 }
 
@@ -78,25 +89,24 @@ class RawSeed implements Seed {
   /** Offsets by key. */
   private readonly places = new Map<string, number>();
 
-  private constructor(readonly location: string, private readonly fd: number, private readonly wanted: Wanted) {
+  private constructor(private readonly opened: ExistingFileSystem, readonly rootHash: string | undefined, private readonly wanted: Wanted) {
     this.maker = new FrameMaker(wanted.manifest);
   }
 
   static async open(location: string, wanted: Wanted, options: ReadOptions): Promise<RawSeed> {
-    let fd: number;
+    const opened = ExistingFileSystem.open(location);
     try {
-      fd = openSync(location, 'r');
-    } catch (error) {
-      throw fromErrno(error, `opening ${location}`);
-    }
-    const seed = new RawSeed(location, fd, wanted);
-    try {
+      const seed = new RawSeed(opened, rootHashOf(opened), wanted);
       if (seed.hasFramesOf(wanted.manifest)) await seed.scan(options);
       return seed;
     } catch (error) {
-      closeSync(fd);
+      opened[Symbol.dispose]();
       throw error;
     }
+  }
+
+  get location(): string {
+    return this.opened.path;
   }
 
   hasFramesOf(manifest: Manifest): boolean {
@@ -109,12 +119,12 @@ class RawSeed implements Seed {
 
   read({ id, size }: ChunkRef): Promise<Uint8Array | undefined> {
     const chunk = Buffer.allocUnsafeSlow(size);
-    const found = readUpTo(this.fd, chunk, this.places.get(fromBytes(id))!, this.location) === size;
+    const found = readUpTo(this.opened.fd, chunk, this.places.get(fromBytes(id))!, this.location) === size;
     return Promise.resolve(found ? this.maker.make(chunk) : undefined);
   }
 
   close(): Promise<void> {
-    closeSync(this.fd);
+    this.opened[Symbol.dispose]();
     return Promise.resolve();
   }
 
@@ -123,13 +133,12 @@ class RawSeed implements Seed {
     const keys = new Set(table.firstByKey().keys());
     const salt = parseHex(verity.salt, 'manifest.verity.salt');
     const [chunk, leaves] = [Buffer.allocUnsafeSlow(chunkSize), new Uint8Array(chunkSize / BLOCK_SIZE * DIGEST_SIZE)];
-    const stat = fstatSync(this.fd);
+    const { fd, size: fileSize } = this.opened;
     let offset = 0;
     let count = 0;
-    // A device ends where nothing can be read any more.
-    for (const { start, end } of dataRanges(this.fd, stat.isFile() ? stat.size : Infinity)) {
+    for (const { start, end } of dataRanges(fd, fileSize)) {
       for (offset = Math.max(offset, start - start % chunkSize); offset < end; offset += chunkSize) {
-        const size = readUpTo(this.fd, chunk, offset, this.location);
+        const size = readUpTo(fd, chunk, offset, this.location);
         if (size === 0) return;
         const key = fromBytes(sha256(leaves.subarray(0, hashLeaves(chunk.subarray(0, size), salt, leaves))));
         if (keys.has(key) && !this.places.has(key)) this.places.set(key, offset);

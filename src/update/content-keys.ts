@@ -5,7 +5,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { leavesOffset } from '../format/manifest.js';
 import { DIGEST_SIZE, hashLeaves } from '../hash/sha256.js';
-import { contentWindows } from '../image/content-reader.js';
+import { contentWindows, Windows, type ContentRun } from '../image/content-reader.js';
 import type { Image } from '../image/image.js';
 import type { Content, Piece } from '../model/content.js';
 import type { ReadOptions } from '../source/range-source.js';
@@ -18,7 +18,19 @@ export interface ContentKeys {
 
 /** @param salt of the leaves; keys are compared only among those of one salt */
 export function keysOfImage(image: Image, salt: Uint8Array): ContentKeys {
-  return Buffer.from(salt).toString('hex') === image.manifest.verity.salt ? new LeafKeys(image, salt) : new ReadKeys(salt, (piece, at, length, options) => image.read(piece.sourceOffset + at, length, options));
+  const byReading = new ReadKeys(image, salt);
+  if (Buffer.from(salt).toString('hex') !== image.manifest.verity.salt) return byReading;
+  const byLeaves = new LeafKeys(image, salt);
+  return { keyOf: (content, options) => (hasOwnLeaves(content) ? byLeaves : byReading).keyOf(content, options) };
+}
+
+/** Whether its blocks are those of the hash tree: not in a file system of smaller ones. */
+function hasOwnLeaves({ size, pieces }: Content): boolean {
+  for (const { offset, length, source, sourceOffset } of pieces) {
+    if (source instanceof Uint8Array) continue;
+    if (offset % BLOCK_SIZE !== 0 || sourceOffset % BLOCK_SIZE !== 0 || (length % BLOCK_SIZE !== 0 && offset + length !== size)) return false;
+  }
+  return true;
 }
 
 /** Of a source on this machine, which is read. */
@@ -95,21 +107,21 @@ class LeafKeys implements ContentKeys {
   }
 }
 
-type ReadPiece = (piece: Piece, at: number, length: number, options: ReadOptions) => Promise<Uint8Array>;
-
-/** By reading everything: for an image whose leaves have another salt. */
+/** By reading everything: for an image whose leaves have another salt, or are of other blocks than the files. */
 class ReadKeys implements ContentKeys {
-  constructor(private readonly salt: Uint8Array, private readonly read: ReadPiece) {}
+  constructor(private readonly image: Image, private readonly salt: Uint8Array) {}
 
   async keyOf({ size, pieces }: Content, options: ReadOptions): Promise<string> {
     const key = new Key(size, this.salt);
-    for (const piece of pieces) {
-      for (let at = 0; at < piece.length; at += MiB) {
-        const length = Math.min(MiB, piece.length - at);
-        const { source, sourceOffset } = piece;
-        key.addBytes(piece.offset + at, source instanceof Uint8Array ? source.subarray(sourceOffset + at, sourceOffset + at + length) : await this.read(piece, at, length, options));
+    const windows = new Windows(size);
+    const take = (runs: Iterable<ContentRun>): void => { for (const { offset, bytes } of runs) key.addBytes(offset, bytes); };
+    for (const { offset, length, source, sourceOffset } of pieces) {
+      for (let at = 0; at < length; at += MiB) {
+        const count = Math.min(MiB, length - at);
+        take(windows.add(offset + at, source instanceof Uint8Array ? source.subarray(sourceOffset + at, sourceOffset + at + count) : await this.image.read(sourceOffset + at, count, options)));
       }
     }
+    take(windows.finish());
     return key.finish();
   }
 }

@@ -1,6 +1,9 @@
 /** `diff`: what changed between two images, or an image and a source, and what fetching it costs. */
 import { display, type ByteString } from '../bytes/byte-string.js';
 import { parseHex } from '../bytes/hex.js';
+import { Ext4Reader } from '../ext4/reader/reader.js';
+import { readTree } from '../ext4/reader/tree.js';
+import { ExistingFileSystem, namedFileSystem } from '../image/existing-file-system.js';
 import type { Image } from '../image/image.js';
 import { openImage, type OpenOptions } from '../image/open.js';
 import type { Content } from '../model/content.js';
@@ -67,7 +70,7 @@ interface Side {
  * Contents are told apart by the leaf digests in the hash trees; of images only index, metadata and hash tree are fetched, and of
  * files that lie where they lay, in chunks that are the same, not even the leaves.
  *
- * @param before, after image (path or URL), directory, tar or whatever `build` takes
+ * @param before, after image (path or URL), directory, tar or whatever `build` takes; `ext4:` may name a block device too
  * @throws what openImage and openTree throw; what reading throws
  */
 export async function diffTrees(before: string, after: string, options: DiffOptions): Promise<DiffReport> {
@@ -82,6 +85,8 @@ export async function diffTrees(before: string, after: string, options: DiffOpti
 }
 
 async function openSide(location: string, shelf: DigestShelf, options: DiffOptions): Promise<Side> {
+  const fileSystem = namedFileSystem(location);
+  if (fileSystem !== undefined) return openFileSystem(fileSystem);
   if (!isImage(location)) {
     const { signal } = options;
     const source = await openTree(location, signal === undefined ? {} : { signal });
@@ -93,6 +98,16 @@ async function openSide(location: string, shelf: DigestShelf, options: DiffOptio
     return { location: image.location, root: await readImageTree(image, options), image, close: () => image.close() };
   } catch (error) {
     await image.close();
+    throw error;
+  }
+}
+
+function openFileSystem(path: string): Side {
+  const opened = ExistingFileSystem.open(path);
+  try {
+    return { location: path, root: readTree(new Ext4Reader(opened)), close: () => { opened[Symbol.dispose](); return Promise.resolve(); } };
+  } catch (error) {
+    opened[Symbol.dispose]();
     throw error;
   }
 }

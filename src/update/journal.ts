@@ -12,7 +12,7 @@ import { JOURNAL_MAGIC, journalHeader, journalRecord, type PatchHeader } from '.
 import { tryFileLock } from '../sys/file-lock.js';
 import { loopOver } from '../sys/loop-files.js';
 import { BLOCK_SIZE, MiB } from '../units.js';
-import { readUpTo, writeAt } from './descriptor.js';
+import { readUpTo, writeAt } from '../sys/descriptor.js';
 import type { ImageOutput, ImageWriter, NewChunk } from './image-writer.js';
 import { busy, type ResumableFile } from './resumable-file.js';
 

@@ -2,7 +2,7 @@
 import { closeSync, constants, openSync, rmSync } from 'node:fs';
 import { fromErrno, ThawfsError } from '../errors.js';
 import type { LeafOverflow } from '../verity/leaf-store.js';
-import { readUpTo, writeAt } from './descriptor.js';
+import { readUpTo, writeAt } from '../sys/descriptor.js';
 
 export class LeafFile implements LeafOverflow {
   size = 0;

@@ -14,7 +14,7 @@ import { isHttp } from '../source/is-http.js';
 import type { ReadOptions } from '../source/range-source.js';
 import { KiB, MiB } from '../units.js';
 import { VerifiedAccess } from '../verity/verified-access.js';
-import { readUpTo } from './descriptor.js';
+import { readUpTo } from '../sys/descriptor.js';
 import { bad } from './patch-reader.js';
 import { hasMagic } from './side-kind.js';
 
@@ -51,7 +51,8 @@ class ImageBase implements PatchBase {
   private readonly kept = new Map<number, Uint8Array>();
   private readonly keptMost: number;
 
-  private constructor(private readonly image: Image, private readonly fd: number) {
+  /** @param hasFrames false when the same raw image lies in other frames than those the patch knows */
+  private constructor(private readonly image: Image, private readonly fd: number, private readonly hasFrames: boolean) {
     this.chunkSize = image.manifest.index.chunkSize;
     this.frame = Buffer.allocUnsafeSlow(this.codec.bound(this.chunkSize));
     this.keptMost = Math.max(KEPT_MIN, KEPT_SIZE / this.chunkSize);
@@ -62,7 +63,7 @@ class ImageBase implements PatchBase {
     const image = await openImage(location, { trust: { keys: [], allowUnsigned: true, now: 0 }, cacheBytes: 0 });
     try {
       const { index, verity, name, sequence } = image.manifest;
-      if (toHex(baseRootDigest) === index.rootDigest && toHex(baseRootHash) === verity.rootHash) return new ImageBase(image, openReadOnly(location));
+      if (toHex(baseRootHash) === verity.rootHash) return new ImageBase(image, openReadOnly(location), toHex(baseRootDigest) === index.rootDigest);
       throw new ThawfsError('WRONG_BASE', `the patch applies to an image with root hash ${toHex(baseRootHash)}; this one (${name}, sequence ${sequence}) has ${verity.rootHash}`, {
         detail: { expected: toHex(baseRootHash), actual: verity.rootHash }, suggestion: 'Apply it to the image that it was made from, or use thawfs pull.',
       });
@@ -85,7 +86,12 @@ class ImageBase implements PatchBase {
     }
   }
 
-  async chunk(number: number, chunkSize: number): Promise<{ readonly frame: Uint8Array; readonly raw: Uint8Array }> {
+  async chunk(number: number, chunkSize: number): Promise<{ readonly frame?: Uint8Array; readonly raw: Uint8Array }> {
+    if (!this.hasFrames) {
+      const raw = Buffer.allocUnsafeSlow(chunkSize);
+      await this.readInto(number * chunkSize, raw);
+      return { raw };
+    }
     if (chunkSize !== this.chunkSize || number >= this.image.manifest.index.chunkCount) throw bad('operation', 'leads beyond the end of the old image');
     return this.decode(number);
   }

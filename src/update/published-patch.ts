@@ -3,6 +3,7 @@
  * the first 16 digits of the older image's root hash. Who pulls and has that image takes the patch when it is the smallest way.
  */
 import { existsSync, rmSync } from 'node:fs';
+import { toHex } from '../bytes/hex.js';
 import { openCodec } from '../codec/registry.js';
 import { hasCode, ThawfsError } from '../errors.js';
 import { HEAD_MAX_SIZE } from '../format/container.js';
@@ -18,7 +19,7 @@ import { applyPatch, partialPathOf } from './apply-patch.js';
 import { makePatch, type MakePatchOptions, type MakePatchReport } from './make-patch.js';
 import { PatchReader } from './patch-reader.js';
 import { ResumableFile } from './resumable-file.js';
-import type { ImageSeed } from './seed.js';
+import type { Seed } from './seed.js';
 
 /** Holds header and head of any patch. */
 const OPENING_SIZE = HEAD_MAX_SIZE + 4 * KiB;
@@ -69,24 +70,26 @@ export interface ApplyPublishedOptions {
   readonly onProgress?: ((stage: 'fetch' | 'copy', done: number, total: number) => void) | undefined;
 }
 
+interface OldImage { readonly from: string; readonly rootHash: string }
+
 /** A patch that makes the wanted image of a seed. */
 export class PublishedPatch {
   private constructor(
-    private readonly source: RangeSource, private readonly opening: Uint8Array, private readonly image: Image, private readonly seed: ImageSeed, private readonly output: string,
+    private readonly source: RangeSource, private readonly opening: Uint8Array, private readonly image: Image, private readonly base: OldImage, private readonly output: string,
     private readonly statistics: { bytesFetched: number },
   ) {}
 
   /**
-   * Looks for a patch from one of the seeds. One request a seed.
+   * Looks for a patch from one of the seeds that are images. One request a seed.
    *
    * @param location where the image was opened
    * @returns undefined where there is none that makes exactly this image, or this machine cannot make the image's frames
    */
-  static async find(location: string, image: Image, seeds: readonly ImageSeed[], output: string, options: SourceOptions): Promise<PublishedPatch | undefined> {
+  static async find(location: string, image: Image, seeds: readonly Seed[], output: string, options: SourceOptions): Promise<PublishedPatch | undefined> {
     if (openCodec().implementation !== image.manifest.codec.implementation) return undefined;
-    for (const seed of seeds) {
-      if (seed.rootHash === image.manifest.verity.rootHash || !existsSync(seed.location)) continue;
-      const patch = await PublishedPatch.open(patchBeside(location, seed.rootHash), image, seed, output, options);
+    for (const { location: from, rootHash } of seeds) {
+      if (rootHash === undefined || rootHash === image.manifest.verity.rootHash || !existsSync(from)) continue;
+      const patch = await PublishedPatch.open(patchBeside(location, rootHash), image, { from, rootHash }, output, options);
       if (patch === undefined) continue;
       if (await patch.makesImage()) return patch;
       await patch.close();
@@ -94,7 +97,7 @@ export class PublishedPatch {
     return undefined;
   }
 
-  private static async open(location: string, image: Image, seed: ImageSeed, output: string, options: SourceOptions): Promise<PublishedPatch | undefined> {
+  private static async open(location: string, image: Image, base: OldImage, output: string, options: SourceOptions): Promise<PublishedPatch | undefined> {
     const statistics = { bytesFetched: 0 };
     const onRequest: OnRequest = (request) => {
       statistics.bytesFetched += request.bytesReceived;
@@ -102,7 +105,7 @@ export class PublishedPatch {
     };
     try {
       const { source, opening } = await openSource(location, OPENING_SIZE, { ...options, onRequest });
-      return new PublishedPatch(source, opening, image, seed, output, statistics);
+      return new PublishedPatch(source, opening, image, base, output, statistics);
     } catch (error) {
       if (hasCode(error)) return undefined; // usually there is none
       throw error;
@@ -115,7 +118,7 @@ export class PublishedPatch {
 
   /** The image that it starts from. */
   get from(): string {
-    return this.seed.location;
+    return this.base.from;
   }
 
   /** Bytes of the patch. */
@@ -172,13 +175,13 @@ export class PublishedPatch {
     return this.source.close();
   }
 
-  /** Whether the file that it makes begins with the very head that was published: another image, or another signature, is another file. */
+  /** Whether the file that it makes of the old image begins with the very head that was published: another image, or another signature, is another file. */
   private async makesImage(): Promise<boolean> {
     const { opening, image: { headBytes } } = this;
     const bytes = (async function* (): AsyncGenerator<Uint8Array> { yield await Promise.resolve(opening); })();
     try {
-      const { head } = await new PatchReader(bytes, openCodec()).begin();
-      return Buffer.compare(head, headBytes) === 0;
+      const { header, head } = await new PatchReader(bytes, openCodec()).begin();
+      return Buffer.compare(head, headBytes) === 0 && toHex(header.baseRootHash) === this.base.rootHash;
     } catch (error) {
       if (hasCode(error)) return false;
       throw error;
@@ -207,7 +210,7 @@ export class PublishedPatch {
   }
 
   private get temporaryPath(): string {
-    return ResumableFile.temporaryPathOf(this.output, `${this.seed.rootHash.slice(0, 16)}.thawpatch`);
+    return ResumableFile.temporaryPathOf(this.output, `${this.base.rootHash.slice(0, 16)}.thawpatch`);
   }
 }
 

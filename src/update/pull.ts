@@ -111,7 +111,7 @@ class Pull {
     const { image, options } = this;
     const plan = planPull(this.table, this.usable, this.findKept(), this.canMake());
     const chunks = this.costOf(plan);
-    const patch = options.patches === false || chunks.fetch < PATCH_WORTH ? undefined : await PublishedPatch.find(this.location, image, this.seeds.filter((seed) => seed instanceof ImageSeed), this.output, options);
+    const patch = options.patches === false || chunks.fetch < PATCH_WORTH ? undefined : await PublishedPatch.find(this.location, image, this.seeds, this.output, options);
     try {
       const missing = patch === undefined ? Infinity : patch.size - patch.kept;
       const usesPatch = patch !== undefined && missing < chunks.fetch && (this.announce(costWithPatch(chunks, patch)), options.dryRun === true || await this.applied(patch));

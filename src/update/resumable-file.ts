@@ -6,7 +6,7 @@ import { closeSync, constants, existsSync, fstatSync, ftruncateSync, openSync, r
 import { basename, dirname, join } from 'node:path';
 import { fromErrno, ThawfsError } from '../errors.js';
 import { tryFileLock } from '../sys/file-lock.js';
-import { readUpTo, writeAt } from './descriptor.js';
+import { readUpTo, writeAt } from '../sys/descriptor.js';
 
 export class ResumableFile {
   private open = true;

@@ -13,6 +13,8 @@ import type { DigestShelf } from './page-shelf.js';
 export interface Seed {
   /** A path, for messages. */
   readonly location: string;
+  /** Of the image that it is, as file or raw, in lowercase hex; absent for what is no image. */
+  readonly rootHash?: string | undefined;
   /** Whether what it gives are the frames of that image, bit for bit. */
   hasFramesOf(manifest: Manifest): boolean;
   /** @returns whether there is a chunk with this id whose frame has this size */
@@ -48,7 +50,6 @@ export class ImageSeed implements Seed {
     return this.image.location;
   }
 
-  /** Lowercase hex. */
   get rootHash(): string {
     return this.image.manifest.verity.rootHash;
   }

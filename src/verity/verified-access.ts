@@ -1,12 +1,11 @@
 /** A raw image as a source of bytes that are all checked: each block against its dm-verity tree, from the root hash down. */
 import { LruCache } from '../bytes/lru-cache.js';
 import type { RandomAccess } from '../bytes/random-access.js';
-import { toSafeNumber } from '../bytes/struct.js';
 import { ThawfsError } from '../errors.js';
 import { hashTreeLevels } from '../format/manifest.js';
-import { veritySuperblock } from '../format/verity.js';
 import { DIGEST_SIZE, hashLeaves } from '../hash/sha256.js';
 import { BLOCK_SIZE, KiB } from '../units.js';
+import { readVerityClaim } from './superblock.js';
 
 const WINDOW_SIZE = 64 * KiB;
 const DIGESTS_PER_BLOCK = BLOCK_SIZE / DIGEST_SIZE;
@@ -29,15 +28,15 @@ export class VerifiedAccess implements RandomAccess {
   private readonly windows = new LruCache<number, Uint8Array>(WINDOWS_KEPT);
   private readonly hashBlocks = new LruCache<number, Uint8Array>(HASH_BLOCKS_KEPT);
 
-  /** @throws WRONG_BASE when the raw image has another root hash; BAD_FIELD, TRUNCATED when it is none */
+  /** @throws WRONG_BASE when the raw image has another root hash, or is none; what reading throws */
   constructor(private readonly raw: RandomAccess, private readonly root: VerityRoot) {
     this.size = root.hashOffset;
-    const { salt, saltSize, dataBlocks } = veritySuperblock.decode(raw.read(root.hashOffset, veritySuperblock.size));
-    if (saltSize > salt.length || toSafeNumber(dataBlocks, 'verity superblock.dataBlocks') * BLOCK_SIZE !== root.hashOffset) throw this.otherImage('the superblock of another image');
-    this.salt = salt.slice(0, saltSize);
+    const claim = readVerityClaim(raw, root.hashOffset);
+    if (claim === undefined) throw this.otherImage('no verity superblock at its place');
+    if (Buffer.compare(claim.rootHash, root.rootHash) !== 0) throw this.otherImage(`root hash ${Buffer.from(claim.rootHash).toString('hex')}`);
+    this.salt = claim.salt;
     let offset = root.hashOffset + BLOCK_SIZE;
     this.levels = hashTreeLevels(root.hashOffset / BLOCK_SIZE).map((blocks) => (offset += blocks * BLOCK_SIZE) - blocks * BLOCK_SIZE);
-    if (this.levels.length > 0) this.hashBlock(0, 0);
   }
 
   /** @throws CHUNK_DIGEST_MISMATCH when a block is damaged; TRUNCATED outside the data area */
@@ -85,7 +84,6 @@ export class VerifiedAccess implements RandomAccess {
       const digest = new Uint8Array(DIGEST_SIZE);
       hashLeaves(bytes, this.salt, digest);
       if (Buffer.compare(digest, this.expected(level, number)) === 0) return bytes;
-      if (level === 0) throw this.otherImage(`root hash ${Buffer.from(digest).toString('hex')}`);
       throw new ThawfsError('CHUNK_DIGEST_MISMATCH', `raw image: its hash tree is damaged at byte ${offset}`, { detail: { offset }, suggestion: 'Fetch or copy the image again.' });
     });
   }

@@ -1,13 +1,16 @@
 /** Images built from trees that differ in known ways: what diff says, what it costs to know, and that the shares of the cost add up. */
 import { spawnSync } from 'node:child_process';
-import { chmodSync, linkSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { chmodSync, linkSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { buildImage, type BuildOptions } from '../../../src/image/build.js';
+import { openImage } from '../../../src/image/open.js';
+import { unpackImage } from '../../../src/image/unpack.js';
 import { diffTrees, type DiffReport } from '../../../src/update/diff.js';
 import { pullImage } from '../../../src/update/pull.js';
 import { noise } from '../../helpers/make-tree.js';
+import { oracleTest } from '../../helpers/oracle.js';
 import { withRangeServer } from '../../helpers/range-server.js';
 
 const trust = { keys: [], allowUnsigned: true, now: 0 };
@@ -78,6 +81,45 @@ describe('diff', () => {
       expect([after, (await diff('new.img.zst', after)).equal]).toEqual([after, true]);
     }
     expect(seen(await diff('old', 'new.img.zst'))).toEqual(expected);
+  });
+
+  test('and with raw images in the place of images', async () => {
+    for (const age of ['old', 'new']) {
+      await using image = await openImage(at(`${age}.img.zst`), { trust });
+      await unpackImage(image, at(`${age}.raw`));
+    }
+    const raw = (age: string): string => `ext4:${at(`${age}.raw`)}`;
+    for (const [before, after] of [[raw('old'), at('new.img.zst')], [at('old'), raw('new')], [raw('old'), raw('new')]] as const) {
+      expect(seen(await diffTrees(before, after, { trust }))).toEqual(expected);
+    }
+    expect(await diffTrees(raw('new'), at('new.img.zst'), { trust })).toMatchObject({ equal: true, before: at('new.raw') });
+    await expect(diffTrees(`ext4:${at('old/changed')}`, at('new'), { trust })).rejects.toEqual(expect.objectContaining({ code: 'BAD_MAGIC' }));
+    await expect(diffTrees(`ext4:${at('old')}`, at('new'), { trust })).rejects.toEqual(expect.objectContaining({ code: 'BAD_ARGUMENT' }));
+    truncateSync(at('old.raw'), 100_000);
+    await expect(diffTrees(raw('old'), at('new'), { trust })).rejects.toEqual(expect.objectContaining({ code: 'TRUNCATED' }));
+  });
+
+  oracleTest(['mke2fs'], 'with what mke2fs makes: blocks of 1 KiB, maps instead of extents, packed into an image or not', async () => {
+    for (const [name, options] of [['small', ['-t', 'ext4', '-b', '1024']], ['maps', ['-t', 'ext2', '-b', '1024']], ['plain', ['-t', 'ext4']]] as const) {
+      const made = spawnSync('mke2fs', ['-q', '-F', ...options, '-d', at('new'), at(`${name}.ext4`), '8M']);
+      expect([made.status, String(made.stderr)]).toEqual([0, '']);
+      await buildImage({ source: `ext4:${at(`${name}.ext4`)}`, output: at(`${name}.img.zst`) });
+      for (const side of [`ext4:${at(`${name}.ext4`)}`, at(`${name}.img.zst`)]) {
+        const { changes } = await diffTrees(side, at('new.img.zst'), { trust });
+        expect([side, changes.filter(({ fields }) => fields.some((field) => field !== 'mtime'))]).toEqual([side, []]); // which mke2fs cuts to seconds in small inodes
+        expect(seen(await diffTrees(at('old'), side, { trust })).filter((change) => (change as string[])[1] === '/changed')).toEqual([['changed', '/changed', ['content']]]);
+      }
+    }
+  });
+
+  oracleTest(['root', 'linux'], 'with a block device', async () => {
+    const device = spawnSync('losetup', ['-f', '--show', '-r', at('new.raw')], { encoding: 'utf8' }).stdout.trim();
+    try {
+      expect(device).toMatch(/^\/dev\/loop\d+$/);
+      expect(seen(await diffTrees(at('old.img.zst'), `ext4:${device}`, { trust }))).toEqual(expected);
+    } finally {
+      spawnSync('losetup', ['-d', device]);
+    }
   });
 
   test('equal images are equal, whatever their chunks', async () => {

@@ -101,6 +101,19 @@ describe('a patch', () => {
     }
   });
 
+  test('from an image with the same raw image in other chunks', async () => {
+    await unpack('old.img.zst', 'old.img');
+    await buildImage({ source: `ext4:${at('old.img')}`, output: at('of-raw.img.zst') }); // another image: the hash area is part of its file system
+    await expect(apply(patch, { base: 'of-raw.img.zst' })).rejects.toEqual(code('WRONG_BASE'));
+    await using old = await openImage(at('old.img.zst'), { trust });
+    writeFileSync(at('old.ext4'), readFileSync(at('old.img')).subarray(0, old.manifest.raw.fileSystemSize));
+    for (const choices of [{ chunkSize: 1 << 20 }, { chunkSize: 16384, level: 1 }]) {
+      await buildImage({ source: `ext4:${at('old.ext4')}`, output: at('other-old.img.zst'), ...choices });
+      await apply(patch, { base: 'other-old.img.zst' });
+      expect(readFileSync(at('result')).equals(readFileSync(at('new.img.zst')))).toBe(true);
+    }
+  });
+
   test('in place', async () => {
     await unpack('old.img.zst', 'device');
     await patchInPlace(at('device'), at('patch'), { trust });

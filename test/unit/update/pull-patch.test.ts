@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { buildImage } from '../../../src/image/build.js';
+import { openImage } from '../../../src/image/open.js';
+import { unpackImage } from '../../../src/image/unpack.js';
 import { generateKey, loadTrustedKeys } from '../../../src/trust/keys.js';
 import type { TrustPolicy } from '../../../src/trust/policy.js';
 import { makePatch } from '../../../src/update/make-patch.js';
@@ -34,6 +36,8 @@ beforeAll(async () => {
     if (name !== 'old') writeFileSync(at('tree/added'), noise(300_000, before)); // more than comes with the opening of a patch
     await buildImage({ source: at('tree'), output: at(name), name: 'app', sequence: 1, keys, jobs: 1 });
   }
+  await using old = await openImage(at('old'), { trust });
+  await unpackImage(old, at('old.raw'));
   patch = readFileSync((await publishPatch(at('old'), at('new'), { trust })).patch);
   await makePatch(at('old'), at('other'), at('other.patch'), { trust });
   otherPatch = readFileSync(at('other.patch'));
@@ -71,6 +75,40 @@ describe('a patch beside the image', () => {
     expect(server.bytesSent).toBe(fetched);
     expect(fetched).toBe(cost.opened + cost.fetch);
     expect(fetched).toBeLessThan(patch.length + 65_537);
+  }));
+
+  test('serves who has the old image raw', () => setting(patch, async ({ pull }) => {
+    const { cost } = await pull({ seeds: [at('old.raw')] });
+    expect(cost.patch).toMatchObject({ size: patch.length, from: at('old.raw') });
+    expect(cost.foreignSeeds).toEqual([]);
+  }));
+
+  test('is of no use to who has the old image raw and damaged', () => setting(patch, async ({ server, pull }) => {
+    const raw = readFileSync(at('old.raw'));
+    raw.set(noise(100_000, 1), 1_000_000);
+    writeFileSync(at('damaged.raw'), raw);
+    const plans: PullCost[] = [];
+    await pull({ seeds: [at('damaged.raw')], onPlan: (cost) => { plans.push(cost); } });
+    expect(plans.map((cost) => cost.patch === undefined)).toEqual([false, true]);
+    expect(server.seen.filter(({ path }) => path.endsWith('.thawpatch')).length).toBeGreaterThan(0);
+  }));
+
+  test.each<[string, (raw: Buffer, hashOffset: number) => Buffer]>([
+    ['a file system without a hash tree', (raw, hashOffset) => raw.subarray(0, hashOffset)],
+    ['zeros where the superblock of the tree stood', (raw, hashOffset) => raw.fill(0, hashOffset, hashOffset + 4096)],
+    ['the superblock of another file system', (raw, hashOffset) => { raw[hashOffset + 72]! ^= 1; return raw; }],
+    ['a salt that is too long', (raw, hashOffset) => { raw[hashOffset + 81] = 2; return raw; }],
+    ['another tree', (raw, hashOffset) => { raw[hashOffset + 4096]! ^= 1; return raw; }],
+  ])('is not asked for by who has %s', (_, change) => setting(undefined, async ({ server, pull }) => {
+    await using old = await openImage(at('old'), { trust });
+    writeFileSync(at('changed.raw'), change(readFileSync(at('old.raw')), old.manifest.verity.hashOffset));
+    expect((await pull({ seeds: [at('changed.raw')] })).cost.patch).toBeUndefined();
+    expect(server.seen.some(({ path }) => path.endsWith(`.from-${old.manifest.verity.rootHash.slice(0, 16)}.thawpatch`))).toBe(false);
+  }));
+
+  test('that starts from another image than its name says is left alone', () => setting(patch, async ({ pull }) => {
+    const { cost } = await pull({ seeds: [at('other')] });
+    expect(cost.patch).toBeUndefined();
   }));
 
   test('is not looked for when that is not wanted, or there is nothing to gain', () => setting(patch, async ({ server, pull }) => {

@@ -1,7 +1,7 @@
 /** Reading and writing at positions of an open file or device until all is done; failures have their codes. */
 import { readSync } from 'node:fs';
 import { fromErrno } from '../errors.js';
-import { writeFully } from '../sys/write.js';
+import { writeFully } from './write.js';
 
 /**
  * @param name of the file, for messages
