@@ -86,11 +86,16 @@ export class FetchScheduler implements ChunkStore<Landed> {
     this.begun = unattended ? -Infinity : now();
   }
 
-  /** Frame bytes of a background request that suits the link. */
+  /**
+   * Frame bytes of a background request that suits the link. The first of several is the smallest: were they equal, all would end at the same
+   * time, and the link lie idle until their successors are answered, again and again.
+   */
   get stepSize(): number {
     const { rate } = this.link;
     if (this.isHeldUp) return Math.min(MOST_STEP, Math.max(LEAST_STEP, rate * START_STEP));
-    return Math.min(MOST_STEP, Math.max(LEAST_STEP, this.most / BACKGROUND_REQUESTS, this.isQuiet(CALM_TIME) ? rate * CALM_STEP : 0));
+    const full = Math.max(this.most / BACKGROUND_REQUESTS, this.isQuiet(CALM_TIME) ? rate * CALM_STEP : 0);
+    const place = Math.min(BACKGROUND_REQUESTS, this.requestsUnderWay + 1) / BACKGROUND_REQUESTS;
+    return Math.max(LEAST_STEP, Math.min(MOST_STEP, full) * place);
   }
 
   /** Whether a program is starting: somebody waits, or did a moment ago, for a small part of the image; or will, in a mount that is young. */

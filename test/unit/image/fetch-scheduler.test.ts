@@ -130,7 +130,6 @@ describe('FetchScheduler', () => {
     const fill = (...numbers: number[]): void => { void Promise.allSettled(scheduler.fill(refs(...numbers))); };
     ask(scheduler, 1);
     await turn();
-    const one = scheduler.stepSize;
     await room();
     fill(899, 900, 901, 902);
     await room();
@@ -141,7 +140,6 @@ describe('FetchScheduler', () => {
     fill(903, 904, 905, 906, 907);
     await room();
     expect(open).toBe(3); // nobody reads
-    expect(scheduler.stepSize).toBeGreaterThan(one);
     ask(scheduler, 3);
     await room();
     expect(open).toBe(3);
@@ -164,6 +162,24 @@ describe('FetchScheduler', () => {
     expect(await starting(link, 4 * size)).toBe(6);
     expect(await starting(undefined, size)).toBe(1);
     expect(await fillsAtOnce(make(1000, { link, unattended: true }).scheduler, 4 * size)).toBe(8);
+  });
+
+  test('requests that begin together do not end together: the first are smaller, and all that follow are full', async () => {
+    const { store, scheduler } = make(10_000, { link: measured(200), unattended: true });
+    const sizes: number[] = [];
+    const send = (): void => {
+      const first = sizes.reduce((sum, size) => sum + size, 0);
+      const size = Math.round(scheduler.stepSize / SIZE);
+      sizes.push(size);
+      void Promise.allSettled(scheduler.fill(Array.from({ length: size }, (_, i) => ref(first + i))));
+    };
+    for (let i = 0; i < 8; i++) send();
+    const full = sizes.at(-1)!;
+    expect(sizes.map((size) => Math.round(8 * size / full))).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+    await store.answer(...store.asked[0]!);
+    send();
+    expect(sizes.at(-1)).toBe(full);
+    await store.answer(...store.asked.slice(1).flat());
   });
 
   test('where nobody reads a link of which nothing is known is given enough to show what it can', async () => {
