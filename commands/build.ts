@@ -2,7 +2,7 @@ import { string as stringArgument } from '@oclif/core/args';
 import { boolean, integer, string } from '@oclif/core/flags';
 import { BaseCommand } from '../src/cli/base-command.js';
 import { clampTime, withClampTime } from '../src/cli/clamp-mtime.js';
-import { hexFlag, ownerFlag, percentFlag, sizeFlag, timeFlag, uuidFlag } from '../src/cli/flags.js';
+import { hexFlag, ownerFlag, percentFlag, platformFlag, sizeFlag, timeFlag, uuidFlag } from '../src/cli/flags.js';
 import { given } from '../src/cli/given.js';
 import { startProgress } from '../src/cli/progress.js';
 import { exactSize, fields, percent } from '../src/cli/report.js';
@@ -55,6 +55,7 @@ SOURCE is one of:
     'profile': string({ helpValue: 'FILE', helpGroup: 'PACKING', summary: 'Lay out first what this start-up profile names, and have mounts fetch it first; written by mount --record and run --record.' }),
     'exclude': string({ multiple: true, multipleNonGreedy: true, helpValue: 'GLOB', helpGroup: 'TREE', summary: 'Leave out what matches. May be repeated.' }),
     'one-file-system': boolean({ helpGroup: 'TREE', summary: 'Take directories that other file systems are mounted on as empty: /proc and /sys of a running system.' }),
+    'platform': platformFlag({ helpGroup: 'TREE', summary: 'Which image of an OCI layout for several platforms: linux/arm64. [default: linux on a processor as this machine has]' }),
     'owner': ownerFlag({ helpGroup: 'TREE', summary: 'Owner of everything, instead of that in the source.' }),
     'clamp-mtime': string({
       helpValue: 'TIME', helpGroup: 'TREE', summary: 'No file is modified later than this, by default SOURCE_DATE_EPOCH.',
@@ -95,7 +96,7 @@ SOURCE is one of:
             location: flags.base, trust: await trustPolicy({ ...flags, 'any-sequence': true }), zeroFree: flags['zero-free'], ...given({ maxWaste: flags['max-waste'] }),
           },
           name: flags.name, label: flags.label, sequence: flags.sequence, expires: flags.expires, level: flags.level, chunkSize: flags['chunk-size'],
-          jobs: flags.jobs, profile: flags.profile, exclude: flags.exclude, oneFileSystem: flags['one-file-system'], owner: flags.owner, clampMtime: clampTime(flags['clamp-mtime'], process.env), salt: flags.salt, uuid: flags.uuid,
+          jobs: flags.jobs, profile: flags.profile, exclude: flags.exclude, oneFileSystem: flags['one-file-system'], platform: flags.platform, owner: flags.owner, clampMtime: clampTime(flags['clamp-mtime'], process.env), salt: flags.salt, uuid: flags.uuid,
           volumeName: flags['volume-name'], size: flags.size, freeBytes: flags.free,
         }),
         signal: this.signal, onProgress: progress.update,

@@ -3,6 +3,7 @@ import { custom } from '@oclif/core/flags';
 import { parseHex } from '../bytes/hex.js';
 import { parseUuid } from '../bytes/uuid.js';
 import { ThawfsError } from '../errors.js';
+import type { Platform } from '../tree/oci-json.js';
 import { parseSize } from '../units.js';
 
 /** `64K`, `1.5G`, bytes. */
@@ -28,6 +29,15 @@ export function parsePercent(text: string, label: string): number {
 export interface Owner { readonly uid: number; readonly gid: number }
 
 export const ownerFlag = custom<Owner>({ helpValue: 'UID:GID', parse: (text, _context, { name }) => Promise.resolve(parseOwner(text, `--${name}`)) });
+
+export const platformFlag = custom<Platform>({ helpValue: 'OS/ARCH[/VARIANT]', parse: (text, _context, { name }) => Promise.resolve(parsePlatform(text, `--${name}`)) });
+
+/** @throws BAD_ARGUMENT */
+export function parsePlatform(text: string, label: string): Platform {
+  const [, os, architecture, variant] = /^([a-z0-9]+)\/([a-z0-9_]+)(?:\/([a-z0-9.]+))?$/.exec(text) ?? [];
+  if (os !== undefined && architecture !== undefined) return { os, architecture, ...(variant === undefined ? {} : { variant }) };
+  throw new ThawfsError('BAD_ARGUMENT', `${label}: "${text}" is not a platform`, { detail: { label, value: text }, suggestion: 'Write it as container images do, for example linux/arm64 or linux/arm/v7.' });
+}
 
 const spanSeconds: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86400, w: 7 * 86400, y: 365 * 86400 };
 

@@ -30,7 +30,7 @@ export async function readSigningKeys(flags: SigningFlags): Promise<SigningKeys>
   const passphrase = flags['passphrase-file'] === undefined ? {} : { passphrase: readText(flags['passphrase-file']).split(/\r?\n/, 1)[0]! };
   const keys = (flags.key ?? []).map((path) => {
     const pem = readText(path);
-    const { type } = loadPrivateKey(pem, passphrase);
+    const { type } = loadPrivateKey(pem, { ...passphrase, label: path });
     const scheme = type === 'rsa' && flags['rsa-scheme'] !== undefined ? { scheme: `rsa-${flags['rsa-scheme']}-sha256` as const } : {};
     return { pem, ...passphrase, ...scheme };
   });

@@ -1,5 +1,6 @@
 /** Start of the program: runs one command, prints a failure the same way wherever it came from, sets the exit status. */
 import './nameless-user.js';
+import { fileURLToPath } from 'node:url';
 import { run } from '@oclif/core/run';
 import { exitCodes } from './exit-codes.js';
 import { classify, describeFailure, failureText } from './failure.js';
@@ -14,7 +15,8 @@ import { wordsOfOurs } from './words.js';
  */
 export async function start(argv: readonly string[], root: string): Promise<number> {
   try {
-    await run([...argv], root);
+    // oclif would look for plugins of its own in the user's home, and warn where that may not be entered: sudo and services leave other people's in HOME.
+    await run([...argv], { root: fileURLToPath(root), userPlugins: false });
     await requireStdout();
     return Number(process.exitCode ?? exitCodes.ok); // `diff` and `run` have their own ways to succeed
   } catch (error) {

@@ -65,8 +65,16 @@ export function defaultTrustFolders(environment: { readonly [name: string]: stri
   return [join(config.startsWith('/') ? config : join(environment['HOME'] ?? homedir(), '.config'), 'thawfs/trust'), '/etc/thawfs/trust'];
 }
 
+/** A folder that may not be looked into is no folder without keys: what it demands is not known. */
 function defaultKeyFiles(): string[] {
-  return defaultTrustFolders().filter((folder) => statSync(folder, { throwIfNoEntry: false })?.isDirectory()).flatMap(keysIn);
+  return defaultTrustFolders().flatMap((folder) => {
+    try {
+      return statSync(folder, { throwIfNoEntry: false })?.isDirectory() === true ? keysIn(folder) : [];
+    } catch (error) {
+      const { code, message, detail } = fromErrno(error, `trusted keys in ${folder}`);
+      throw new ThawfsError(code, message, { detail, cause: error, suggestion: 'Name the keys with --trust, or set HOME to a folder of this user.' });
+    }
+  });
 }
 
 function keyFiles(path: string): string[] {

@@ -144,7 +144,7 @@ async function buildWith(pool: WorkerPool, settings: Settings, signers: Signers,
         output: options.output, manifest, fileSize: packed.fileSize, rawSize: packed.rawSize,
         ...(source.tree === undefined ? {} : { tree: source.tree }),
         ...(embedded === undefined ? {} : { profile: { ...embedded, chunks: embedded.chunks.length } }),
-        signedBy, checked: check, ...(base === undefined ? {} : { base: describeBase(base, source) }), warnings: [...source.warnings, ...namingWarnings(options)],
+        signedBy, checked: check, ...(base === undefined ? {} : { base: describeBase(base, source) }), warnings: [...source.warnings, ...manifestWarnings(options)],
       };
     });
   } finally {
@@ -159,8 +159,11 @@ function describeBase({ location, rootHash }: BaseImage, { base }: RawSource): B
   return { location, rootHash, continued: true, kept: bytes(kept), fresh: bytes(fresh), evacuated: bytes(evacuated), unused: bytes(unused), freed: bytes(freed.size) };
 }
 
-function namingWarnings({ name, sequence = 0 }: BuildOptions): string[] {
-  return name === undefined && sequence > 0 ? ['Sequences count within a name, and all images without one share the name "image": give a name.'] : [];
+function manifestWarnings({ name, sequence = 0, expires }: BuildOptions): string[] {
+  return [
+    ...(name === undefined && sequence > 0 ? ['Sequences count within a name, and all images without one share the name "image": give a name.'] : []),
+    ...(expires !== undefined && expires < Math.floor(Date.now() / 1000) ? ['The image has expired already: every reader refuses it.'] : []),
+  ];
 }
 
 interface Settings { readonly level: number; readonly chunkSize: number; readonly salt: Uint8Array; readonly jobs: number }

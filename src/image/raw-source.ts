@@ -103,7 +103,7 @@ function layOut(root: DirectoryNode, shared: ReturnType<typeof findDuplicates> |
 
 /** Its bytes are kept, filled up with zeros to a whole block. */
 async function existingFileSystem(path: string, options: RawSourceOptions, base: BaseImage | undefined): Promise<RawSource> {
-  const asked = (['exclude', 'oneFileSystem', 'owner', 'clampMtime', 'uuid', 'volumeName', 'size', 'freeBytes', 'fsVerity', 'journal', 'inlineData'] as const)
+  const asked = (['exclude', 'oneFileSystem', 'platform', 'owner', 'clampMtime', 'uuid', 'volumeName', 'size', 'freeBytes', 'fsVerity', 'journal', 'inlineData'] as const)
     .find((name) => options[name] !== undefined && options[name] !== false && (!Array.isArray(options[name]) || options[name].length > 0));
   if (asked !== undefined || base !== undefined) {
     throw new ThawfsError('BAD_ARGUMENT', `ext4:${path} is taken as it is, it cannot be changed (${asked ?? 'base'})`, {

@@ -1,7 +1,8 @@
 /** An OCI image layout, a directory or a tar of one, as a tree: index, manifest, layers (OCI image specification 1.1). */
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { ThawfsError } from '../errors.js';
+import { ThawfsError, hasCode } from '../errors.js';
+import type { Content } from '../model/content.js';
 import { readTar } from './from-tar.js';
 import type { ReadTarOptions } from './from-tar.js';
 import { flattenArchive, flattenLayers } from './layers.js';
@@ -28,12 +29,12 @@ const architectures: Readonly<Record<string, string>> = { x64: 'amd64', ia32: '3
 
 /**
  * @param spec `DIR` or `DIR:TAG`; in place of DIR a tar of one, compressed or not, `-` for standard input
- * @throws OBJECT_MISSING, BLOB_DIGEST_MISMATCH; BAD_ARGUMENT when no image fits, or several; BAD_FIELD, FEATURE_UNSUPPORTED for
+ * @throws PATH_MISSING, OBJECT_MISSING, BLOB_DIGEST_MISMATCH; BAD_ARGUMENT when no image fits, or several; BAD_FIELD, FEATURE_UNSUPPORTED for
  *   what is no such image; what reading a tar throws
  */
 export async function readOciLayout(spec: string, options: ReadOciOptions = {}): Promise<TreeSource> {
   const { path, tag } = splitSpec(spec);
-  if (path !== '-' && (!existsSync(path) || statSync(path).isDirectory())) {
+  if (path !== '-' && statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) {
     return flattenLayers(layersOf((file, label) => fileContent(join(path, file), label), path, tag, options), options);
   }
   return flattenArchive(await readTar(path, options), (root) => layersOf(archiveFiles(root), path, tag, options), options);
@@ -42,7 +43,7 @@ export async function readOciLayout(spec: string, options: ReadOciOptions = {}):
 function layersOf(files: LayoutFiles, path: string, tag: string | undefined, options: ReadOciOptions): Layer[] {
   const spec = tag === undefined ? path : `${path}:${tag}`;
   const blobs = new OciBlobs(files, options.signal);
-  const index = JsonRecord.parse(contentBytes(files('index.json', `${path}/index.json`), MANIFEST_MAX, 'index.json'), 'index.json');
+  const index = JsonRecord.parse(contentBytes(indexOf(files, path), MANIFEST_MAX, 'index.json'), 'index.json');
   const tagged = manifestsOf(index).filter((descriptor) => tag === undefined || descriptor.tag === tag);
   if (tagged.length === 0) {
     const tags = manifestsOf(index).flatMap(({ tag: name }) => name ?? []);
@@ -59,11 +60,22 @@ function layersOf(files: LayoutFiles, path: string, tag: string | undefined, opt
   });
 }
 
-/** A name may hold a colon: the whole is tried first. */
+function indexOf(files: LayoutFiles, path: string): Content {
+  try {
+    return files('index.json', `${path}/index.json`);
+  } catch (cause) {
+    if (!hasCode(cause, 'OBJECT_MISSING')) throw cause;
+    throw new ThawfsError('OBJECT_MISSING', `${path}: there is no index.json in it, so it is no OCI layout`, {
+      detail: { path }, cause, suggestion: 'skopeo copy IMAGE oci:DIR makes one; name what docker save writes as docker-archive:FILE.',
+    });
+  }
+}
+
+/** Both parts may hold colons, tags as in `docker.io/library/debian:12`: the path is the shortest that is there. */
 function splitSpec(spec: string): { path: string; tag: string | undefined } {
-  const colon = spec.lastIndexOf(':');
-  if (colon < 0 || existsSync(spec)) return { path: spec, tag: undefined };
-  return { path: spec.slice(0, colon), tag: spec.slice(colon + 1) };
+  const colons = existsSync(spec) ? [] : [...spec.matchAll(/:/g)].map(({ index }) => index);
+  const colon = colons.find((at) => spec.slice(0, at) === '-' || existsSync(spec.slice(0, at))) ?? colons[0];
+  return colon === undefined ? { path: spec, tag: undefined } : { path: spec.slice(0, colon), tag: spec.slice(colon + 1) };
 }
 
 function manifestsOf(index: JsonRecord): Descriptor[] {
@@ -87,13 +99,17 @@ function findManifest(start: readonly Descriptor[], blobs: OciBlobs, wanted: Pla
 
 /** A lone image is taken whatever it says it is for, unless a platform was asked for. */
 function choose(candidates: readonly Descriptor[], wanted: Platform | undefined, spec: string): Descriptor {
-  const { os, architecture } = wanted ?? { os: 'linux', architecture: architectures[process.arch] ?? process.arch };
+  const { os, architecture, variant } = wanted ?? { os: 'linux', architecture: architectures[process.arch] ?? process.arch };
   const images = candidates.filter(({ platform }) => platform?.os !== 'unknown'); // Attestations of BuildKit.
-  const fitting = images.filter(({ platform }) => platform === undefined || (platform.os === os && platform.architecture === architecture));
+  const fitting = images.filter(({ platform }) => platform === undefined || (platform.os === os && platform.architecture === architecture && (variant ?? platform.variant) === platform.variant));
   const from = fitting.length === 0 && wanted === undefined && images.length === 1 ? images : fitting;
   if (from.length === 1) return from[0]!;
-  const offered = images.map(({ platform, tag, digest }) => [tag ?? digest.slice(0, 19), ...(platform === undefined ? [] : [`${platform.os}/${platform.architecture}`])].join(' '));
-  throw new ThawfsError('BAD_ARGUMENT', `oci:${spec}: ${from.length === 0 ? 'no image is' : 'several images are'} for ${os}/${architecture}`, {
-    detail: { images: offered }, suggestion: `There are: ${offered.join(', ') || 'none'}. Name one with oci:DIR:TAG.`,
+  const offered = images.map(({ platform, tag, digest }) => [tag ?? digest.slice(0, 19), ...(platform === undefined ? [] : [platformName(platform)])].join(' '));
+  throw new ThawfsError('BAD_ARGUMENT', `oci:${spec}: ${from.length === 0 ? 'no image is' : 'several images are'} for ${platformName({ os, architecture, variant })}`, {
+    detail: { images: offered }, suggestion: `There are: ${offered.join(', ') || 'none'}. Choose by oci:DIR:TAG, or by --platform.`,
   });
+}
+
+function platformName({ os, architecture, variant }: Platform): string {
+  return [os, architecture, ...(variant === undefined ? [] : [variant])].join('/');
 }

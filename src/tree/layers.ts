@@ -1,4 +1,5 @@
 /** Container layers laid over one another in memory, from the lowest to the highest. */
+import { ThawfsError, hasCode } from '../errors.js';
 import type { Content } from '../model/content.js';
 import { isHostFile } from '../model/content.js';
 import type { DirectoryNode } from '../model/tree.js';
@@ -77,9 +78,18 @@ async function readLayer({ label, content }: Layer, target: LayerTarget, store: 
     } finally {
       stream.destroy();
     }
+  } catch (error) {
+    throw inLayer(label, error);
   } finally {
     feed.close();
   }
+}
+
+/** @returns the error, where it is about the bytes of the layer, with the name of the layer before its message */
+function inLayer(label: string, error: unknown): unknown {
+  if (!hasCode(error) || (error.kind !== 'format' && error.kind !== 'unsupported') || error.message.startsWith(label)) return error;
+  const { code, message, detail, suggestions: [suggestion], cause } = error;
+  return new ThawfsError(code, `${label}: ${message}`, { detail, cause, ...(suggestion === undefined ? {} : { suggestion }) });
 }
 
 /** @returns a store that leaves contents where they are; undefined unless the layer is one run of one file, holes included. */

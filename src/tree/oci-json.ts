@@ -58,7 +58,8 @@ export interface Descriptor {
   readonly platform: Platform | undefined;
 }
 
-export interface Platform { readonly os: string; readonly architecture: string }
+/** In the words of Go: linux, amd64; the variant says which of the processors of one architecture: v7 of arm. */
+export interface Platform { readonly os: string; readonly architecture: string; readonly variant?: string | undefined }
 
 /** @throws BAD_FIELD; FEATURE_UNSUPPORTED for other digests than SHA-256 */
 export function parseDescriptor(record: JsonRecord): Descriptor {
@@ -72,6 +73,8 @@ export function parseDescriptor(record: JsonRecord): Descriptor {
     digest, size: record.required('size').number(),
     mediaType: record.field('mediaType')?.text() ?? '',
     tag: record.field('annotations')?.field('org.opencontainers.image.ref.name')?.text(),
-    platform: platform === undefined ? undefined : { os: platform.required('os').text(), architecture: platform.required('architecture').text() },
+    platform: platform === undefined ? undefined : {
+      os: platform.required('os').text(), architecture: platform.required('architecture').text(), variant: platform.field('variant')?.text(),
+    },
   };
 }

@@ -40,24 +40,25 @@ export function generateKey(type: KeyType): { readonly privatePem: string; reado
 /**
  * @param pem PKCS#8, PKCS#1 or SEC 1 private key
  * @param options.passphrase opens an encrypted key
+ * @param options.label names the key in messages, for example its path
  * @throws BAD_ARGUMENT when it is no private key, the passphrase is missing or wrong, or the key is weak; FEATURE_UNSUPPORTED for other algorithms
  */
-export function loadPrivateKey(pem: string, options: { readonly passphrase?: string } = {}): SigningKey {
+export function loadPrivateKey(pem: string, { label = 'signing key', ...options }: { readonly passphrase?: string; readonly label?: string } = {}): SigningKey {
   if (!privateKeyBlock.test(pem)) {
-    throw new ThawfsError('BAD_ARGUMENT', 'signing key: holds no private key in PEM form', { suggestion: 'Give the private key; thawfs key generate makes one.' });
+    throw new ThawfsError('BAD_ARGUMENT', `${label}: holds no private key in PEM form`, { detail: { label }, suggestion: 'Give the private key; thawfs key generate makes one.' });
   }
   let privateKey: KeyObject;
   try {
     privateKey = createPrivateKey({ key: pem, ...options });
   } catch (cause) {
-    throw new ThawfsError('BAD_ARGUMENT', 'signing key: cannot be read', { cause, suggestion: privateKeyRemedy(pem, options.passphrase) });
+    throw new ThawfsError('BAD_ARGUMENT', `${label}: this private key cannot be read`, { detail: { label }, cause, suggestion: privateKeyRemedy(pem, options.passphrase) });
   }
-  return { ...describeKey(createPublicKey(privateKey), 'signing key'), privateKey };
+  return { ...describeKey(createPublicKey(privateKey), label), privateKey };
 }
 
 function privateKeyRemedy(pem: string, passphrase: string | undefined): string {
   if (!pem.includes('ENCRYPTED')) return 'Check the file with openssl pkey -in FILE -noout.';
-  return passphrase === undefined ? 'The key is encrypted: give its passphrase.' : 'Check the passphrase.';
+  return passphrase === undefined ? 'It is encrypted: give its passphrase (--passphrase-file).' : 'Check the passphrase.';
 }
 
 /**

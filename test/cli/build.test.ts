@@ -6,6 +6,7 @@ import type { Manifest } from '../../src/format/manifest.js';
 import { Cli, type FailureJson } from '../helpers/cli.js';
 import { oracleTest } from '../helpers/oracle.js';
 import { noise } from '../helpers/make-tree.js';
+import { LAYER, layerOf, putBlob, putImage, putIndex } from '../helpers/oci-layout.js';
 import { selfSign } from '../helpers/openssl.js';
 
 interface BuildJson { readonly output: string; readonly manifest: Manifest; readonly fileSize: number; readonly signedBy: readonly { readonly keyId: string; readonly scheme: string }[]; readonly checked: boolean }
@@ -42,6 +43,21 @@ describe('flags reach the image', () => {
     const { manifest, checked } = await build('f1.img.zst', '--level', '9', '--chunk-size', '16K', '--salt', 'c0ffee', '--uuid', '01234567-89ab-cdef-0123-456789abcdef', '--no-check');
     expect(manifest).toMatchObject({ codec: { level: 9 }, index: { chunkSize: 16384 }, verity: { salt: 'c0ffee' }, uuid: '01234567-89ab-cdef-0123-456789abcdef' });
     expect(checked).toBe(false);
+  });
+
+  test('--platform, of a layout for several', async () => {
+    const layers = ['arm64', 'amd64'].map((architecture) => {
+      const layer = putBlob(cli.path('layout'), layerOf(cli.path(`layers/${architecture}`), `touch ${architecture}`), LAYER);
+      return { ...putImage(cli.path('layout'), [layer]), platform: { os: 'linux', architecture } };
+    });
+    putIndex(cli.path('layout'), layers);
+    await cli.json(['build', 'oci:layout', '-o', 'p.img.zst', '--platform', 'linux/arm64']);
+    expect(await cli.json(['ls', 'p.img.zst', '/', '--allow-unsigned'])).toMatchObject({ path: '/arm64' }); // one line, of its one file
+    expect((await cli.json<FailureJson>(['build', 'oci:layout', '-o', 'p.img.zst', '--platform', 'linux/s390x'], 2)).error.suggestion).toContain('--platform');
+  });
+
+  test('an expiry in the past gets a warning', async () => {
+    expect((await cli.run(['build', 'tree', '-o', 'past.img.zst', '--expires', '2020-01-01'])).stderr).toContain('expired already');
   });
 
   test('an image that is written into its own source is not in it', async () => {

@@ -1,7 +1,9 @@
 /** What the trust flags, the trust folders and the ledger accept and refuse. */
-import { copyFileSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { chmodSync, copyFileSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { Cli, type FailureJson } from '../helpers/cli.js';
+import { Cli, program, type FailureJson } from '../helpers/cli.js';
+import { oracleTest } from '../helpers/oracle.js';
 
 let cli: Cli;
 beforeAll(async () => {
@@ -78,6 +80,19 @@ describe('which keys count', () => {
 
   test.each([['a folder without keys', 'no-keys', 2, 'BAD_ARGUMENT'], ['no such file', 'none.pub', 8, 'PATH_MISSING'], ['a private key', 'a.pem', 2, 'BAD_ARGUMENT'], ['no key', 'tree/file', 2, 'BAD_ARGUMENT']] as const)('%s', async (_what, path, status, expected) => {
     expect(await code(['verify', 'signed.img', '--trust', path], status)).toBe(expected);
+  });
+});
+
+describe('a home that this user may not enter, as sudo and services leave it in HOME', () => {
+  oracleTest(['root', 'linux', 'setpriv'], 'the keys in it are not taken for none; with --trust nothing is wrong', () => {
+    mkdirSync(cli.path('home'), { mode: 0o700 });
+    chmodSync(cli.folder, 0o755);
+    const look = (...args: string[]): [number | null, string] => {
+      const { status, stderr } = spawnSync('setpriv', ['--reuid', '65534', '--clear-groups', process.execPath, program, 'ls', 'signed.img', ...args], { cwd: cli.folder, encoding: 'utf8', env: { PATH: process.env['PATH'], HOME: cli.path('home') } });
+      return [status, stderr];
+    };
+    expect(look()).toEqual([7, expect.stringMatching(/^Error: trusted keys in \S+home\/\.config\/thawfs\/trust: EACCES.*\n  code: NOT_PERMITTED .*\n  try: Name the keys with --trust/)]);
+    expect(look('--trust', 'a.pub', '--any-sequence')).toEqual([0, '']);
   });
 });
 

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-export interface BlobDescriptor { mediaType: string; digest: string; size: number; annotations?: Record<string, string>; platform?: { os: string; architecture: string } }
+export interface BlobDescriptor { mediaType: string; digest: string; size: number; annotations?: Record<string, string>; platform?: { os: string; architecture: string; variant?: string } }
 
 export const LAYER = 'application/vnd.oci.image.layer.v1.tar';
 export const MANIFEST = 'application/vnd.oci.image.manifest.v1+json';

@@ -5,6 +5,7 @@ import { gzipSync } from 'node:zlib';
 import { describe, expect } from '@jest/globals';
 import { walk } from '../../../src/model/tree.js';
 import type { DirectoryNode, FileNode } from '../../../src/model/tree.js';
+import type { Platform } from '../../../src/tree/oci-json.js';
 import { openTree } from '../../../src/tree/open-source.js';
 import { scanDirectory } from '../../../src/tree/from-directory.js';
 import { makeTree } from '../../helpers/make-tree.js';
@@ -77,7 +78,7 @@ describe('layers', () => {
     const layer = layerOf(`${directory}/layer`, 'echo -n 1 > a; echo -n last > b', ['./a', './b']);
     const end = layer.lastIndexOf('last') + 'last'.length;
     expect(listing(await flatten(directory, [layer.subarray(0, end)]))).toEqual(['a=1', 'b=last']);
-    await expect(flatten(directory, [layer.subarray(0, end - 1)])).rejects.toMatchObject({ code: 'TRUNCATED' });
+    await expect(flatten(directory, [layer.subarray(0, end - 1)])).rejects.toMatchObject({ code: 'TRUNCATED', message: expect.stringMatching(/^layer sha256:[0-9a-f]{64}: the archive ends/) });
     await expect(flatten(directory, [layer.subarray(0, end + 1)])).rejects.toMatchObject({ code: 'TRUNCATED' });
   }));
 
@@ -117,14 +118,26 @@ describe('oci:', () => {
     const attestation = { ...image('attestation'), platform: { os: 'unknown', architecture: 'unknown' } };
     const nested = putBlob(directory, JSON.stringify({ schemaVersion: 2, mediaType: INDEX, manifests: [{ ...image('other'), platform: other }, { ...image('here'), platform: here }, attestation] }), INDEX);
     const tag = (name: string): { annotations: Record<string, string> } => ({ annotations: { 'org.opencontainers.image.ref.name': name } });
-    putIndex(directory, [{ ...nested, ...tag('multi') }, { ...image('single'), ...tag('v1:x') }, { ...image('plain'), ...tag('plain') }]);
+    putIndex(directory, [{ ...nested, ...tag('multi') }, { ...image('single'), ...tag('docker.io/library/app:v1') }, { ...image('plain'), ...tag('plain') }]);
     const names = async (spec: string, platform?: typeof here): Promise<string[]> => listing((await openTree(spec, platform === undefined ? {} : { platform })).root).map((line) => line.replace('=', ''));
     expect(await names(`oci:${directory}:multi`)).toEqual(['here']);
     expect(await names(`oci:${directory}:multi`, other)).toEqual(['other']);
     expect(await names(`oci:${directory}:plain`)).toEqual(['plain']);
+    expect(await names(`oci:${directory}:docker.io/library/app:v1`)).toEqual(['single']);
     await expect(names(`oci:${directory}`)).rejects.toMatchObject({ code: 'BAD_ARGUMENT' });
-    await expect(names(`oci:${directory}:nope`)).rejects.toMatchObject({ code: 'BAD_ARGUMENT', detail: { tags: ['multi', 'v1:x', 'plain'] } });
+    await expect(names(`oci:${directory}:nope`)).rejects.toMatchObject({ code: 'BAD_ARGUMENT', detail: { tags: ['multi', 'docker.io/library/app:v1', 'plain'] } });
     await expect(names(`oci:${directory}:multi`, { os: 'plan9', architecture: 'mips' })).rejects.toMatchObject({ code: 'BAD_ARGUMENT' });
+  }));
+
+  oracleTest(needs, 'of several processors of one architecture the variant chooses', () => withTempDir(async (directory) => {
+    const image = (name: string): ReturnType<typeof putBlob> => putImage(directory, [putBlob(directory, layerOf(`${directory}/${name}`, `touch ${name}`), LAYER)]);
+    const arm = { os: 'linux', architecture: 'arm' };
+    putIndex(directory, [...['v6', 'v7'].map((variant) => ({ ...image(variant), platform: { ...arm, variant } })), { ...image('s390x'), platform: { os: 'linux', architecture: 's390x' } }]);
+    const names = async (platform: Platform): Promise<string[]> => listing((await openTree(`oci:${directory}`, { platform })).root);
+    expect(await names({ ...arm, variant: 'v7' })).toEqual(['v7=']);
+    expect(await names({ os: 'linux', architecture: 's390x' })).toEqual(['s390x=']);
+    await expect(names(arm)).rejects.toMatchObject({ code: 'BAD_ARGUMENT', suggestions: [expect.stringContaining('linux/arm/v6')] });
+    await expect(names({ ...arm, variant: 'v8' })).rejects.toMatchObject({ code: 'BAD_ARGUMENT' });
   }));
 
   oracleTest(needs, 'a layout in an archive, plain, compressed and on standard input; taken for something else, a warning says so', () => withTempDir(async (directory) => {
@@ -133,7 +146,7 @@ describe('oci:', () => {
     putIndex(layout, [{ ...image, annotations: { 'org.opencontainers.image.ref.name': 'v1' } }]);
     execFileSync('tar', ['-C', layout, '-cf', `${directory}/a:b.tar`, '.']);
     writeFileSync(`${directory}/packed`, gzipSync(readFileSync(`${directory}/a:b.tar`)));
-    const specs = [`oci-archive:${directory}/a:b.tar`, `oci-archive:${directory}/a:b.tar:v1`, `oci:${directory}/packed:v1`, 'oci-archive:-', 'oci-archive:-:v1'];
+    const specs = [`oci-archive:${directory}/a:b.tar`, `oci-archive:${directory}/a:b.tar:v1`, `oci-archive:${directory}/packed:v1`, `oci:${directory}/packed:v1`, 'oci-archive:-', 'oci-archive:-:v1'];
     for (const spec of specs) {
       const source = await openTree(spec, { stdin: createReadStream(`${directory}/packed`) });
       expect([spec, ...listing(source.root)]).toEqual([spec, 'a=1', 'b=2']);
@@ -141,7 +154,8 @@ describe('oci:', () => {
       source.dispose();
     }
     await expect(openTree(`oci-archive:${directory}/packed:v2`)).rejects.toMatchObject({ code: 'BAD_ARGUMENT' });
-    await expect(openTree(`oci-archive:${directory}/none`)).rejects.toMatchObject({ code: 'OBJECT_MISSING' });
+    await expect(openTree(`oci-archive:${directory}/none`)).rejects.toMatchObject({ code: 'PATH_MISSING' });
+    await expect(openTree(`oci:${directory}/none:tag:x`)).rejects.toMatchObject({ code: 'PATH_MISSING', message: expect.stringContaining(`${directory}/none:`) });
     await expect(openTree(`docker-archive:${directory}/packed`)).rejects.toMatchObject({ code: 'BAD_FIELD', suggestions: [expect.stringContaining('oci-archive:')] });
     expect((await openTree(`${directory}/packed`)).warnings).toEqual([expect.stringContaining('oci-archive:')]);
     expect((await openTree(layout)).warnings).toEqual([expect.stringContaining('oci:')]);
@@ -173,7 +187,7 @@ describe('oci:', () => {
       await expect(open()).rejects.toMatchObject({ code: 'BAD_FIELD' });
     }
     rmSync(`${directory}/index.json`);
-    await expect(open()).rejects.toMatchObject({ code: 'OBJECT_MISSING' });
+    await expect(open()).rejects.toMatchObject({ code: 'OBJECT_MISSING', message: expect.stringContaining('no OCI layout') });
   }));
 });
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { clampTime, withClampTime } from '../../../src/cli/clamp-mtime.js';
-import { parseOwner, parseTime } from '../../../src/cli/flags.js';
+import { parseOwner, parsePlatform, parseTime } from '../../../src/cli/flags.js';
 
 const badArgument: unknown = expect.objectContaining({ code: 'BAD_ARGUMENT' });
 
@@ -20,6 +20,15 @@ describe('parseOwner', () => {
   test('two numbers', () => expect(parseOwner('0:4294967294', '--owner')).toEqual({ uid: 0, gid: 4294967294 }));
   test.each(['', '0', 'root:root', '0:', ':0', '-1:0', '0:4294967295', '0:0:0'])('%j is refused', (text) => {
     expect(() => parseOwner(text, '--owner')).toThrow(badArgument);
+  });
+});
+
+describe('parsePlatform', () => {
+  test.each([['linux/arm64', { os: 'linux', architecture: 'arm64' }], ['linux/arm/v7', { os: 'linux', architecture: 'arm', variant: 'v7' }]])('%s', (text, platform) => {
+    expect(parsePlatform(text, '--platform')).toEqual(platform);
+  });
+  test.each(['', 'arm64', 'linux/', '/arm64', 'linux/arm/v7/x', 'Linux/ARM64', 'linux arm64'])('%j is refused', (text) => {
+    expect(() => parsePlatform(text, '--platform')).toThrow(badArgument);
   });
 });
 

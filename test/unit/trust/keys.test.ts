@@ -28,7 +28,7 @@ describe.each(keyTypes)('%s', (type) => {
     expect(loadPrivateKey(encrypted, { passphrase: 'open sesame' }).keyId).toBe(loadPrivateKey(secret).keyId);
     refused(() => loadPrivateKey(encrypted), 'BAD_ARGUMENT');
     refused(() => loadPrivateKey(encrypted, { passphrase: 'wrong' }), 'BAD_ARGUMENT');
-    expect(() => loadPrivateKey(encrypted)).toThrow(expect.objectContaining({ suggestions: ['The key is encrypted: give its passphrase.'] }));
+    expect(() => loadPrivateKey(encrypted)).toThrow(expect.objectContaining({ suggestions: ['It is encrypted: give its passphrase (--passphrase-file).'] }));
     expect(() => loadPrivateKey(encrypted, { passphrase: 'wrong' })).toThrow(expect.objectContaining({ suggestions: ['Check the passphrase.'] }));
   });
 
