@@ -5,14 +5,14 @@ import { ThawfsError } from '../errors.js';
 import { layOutExt4, type BaseUse, type Ext4Layout, type Unfit } from '../ext4/writer/writer.js';
 import type { Content, HostFile } from '../model/content.js';
 import type { DirectoryNode } from '../model/tree.js';
+import { LocalBytes } from '../sys/local-bytes.js';
 import { dataRanges } from '../sys/seek.js';
 import { applyFilters, type TreeFilters } from '../tree/filters.js';
-import { openTree, type OpenTreeOptions } from '../tree/open-source.js';
+import { namedFileSystem, openTree, type OpenTreeOptions } from '../tree/open-source.js';
 import { BLOCK_SIZE, roundUp } from '../units.js';
 import { wholeContent } from './content-reader.js';
 import type { BaseImage } from './base.js';
 import { findDuplicates } from './duplicates.js';
-import { ExistingFileSystem, namedFileSystem } from './existing-file-system.js';
 import { removeOwnOutput } from './own-output.js';
 import { byProfile } from './profile/order.js';
 import type { Profile } from './profile/profile.js';
@@ -110,7 +110,7 @@ async function existingFileSystem(path: string, options: RawSourceOptions, base:
       detail: { option: asked ?? 'base' }, suggestion: 'Leave the option out, or mount the file system and build from its directory.',
     });
   }
-  using opened = ExistingFileSystem.open(path);
+  using opened = LocalBytes.open(path);
   const { fd, size, stat } = opened;
   if (!stat.isFile()) throw new ThawfsError('BAD_ARGUMENT', `${path}: not a regular file`, { detail: { path }, suggestion: 'Copy the device into a file first.' });
   const { Ext4Reader } = await import('../ext4/reader/reader.js'); // no other source needs it

@@ -11,6 +11,11 @@ import type { TreeSource } from './tree-source.js';
 /** What names another source than a directory or a tar: the kind, and what follows it. */
 export const treeScheme = /^(oci|oci-archive|docker-archive|dump):(.*)$/s;
 
+/** @returns the path in `ext4:PATH`, a file system that is taken as it is; undefined for what names something else */
+export function namedFileSystem(spec: string): string | undefined {
+  return /^ext4:(.*)$/s.exec(spec)?.[1];
+}
+
 /** Of a dump, which is held as one text: V8 has none of 512 MiB. */
 const DUMP_MAX = 500 * MiB;
 

@@ -13,10 +13,10 @@ import { Volume } from '../ext4/reader/volume.js';
 import { EXT4_MAGIC, superblock, SUPERBLOCK_OFFSET } from '../format/ext4/superblock.js';
 import type { Manifest } from '../format/manifest.js';
 import { DIGEST_SIZE, hashLeaves, sha256 } from '../hash/sha256.js';
-import { ExistingFileSystem } from '../image/existing-file-system.js';
 import type { ReadOptions } from '../source/range-source.js';
 import type { ChunkRef } from '../store/chunk-store.js';
 import { DiskStore } from '../store/disk-store.js';
+import { LocalBytes } from '../sys/local-bytes.js';
 import { dataRanges } from '../sys/seek.js';
 import { BLOCK_SIZE, roundUp } from '../units.js';
 import { readVerityClaim } from '../verity/superblock.js';
@@ -47,13 +47,13 @@ export async function openChunkSeed(location: string, wanted: Wanted, options: R
 }
 
 function isFileSystem(location: string): boolean {
-  using opened = ExistingFileSystem.open(location);
+  using opened = LocalBytes.open(location);
   const bytes = Buffer.alloc(superblock.size);
   return readUpTo(opened.fd, bytes, SUPERBLOCK_OFFSET, location) === bytes.length && superblock.decode(bytes).magic === EXT4_MAGIC;
 }
 
 /** @returns of the image whose raw image this says it is; the patch that starts from it shows whether it is. Undefined for a file system alone */
-function rootHashOf(opened: ExistingFileSystem): string | undefined {
+function rootHashOf(opened: LocalBytes): string | undefined {
   try {
     const { blockCount, blockSize } = new Volume(opened);
     const claim = readVerityClaim(opened, roundUp(blockCount * blockSize, BLOCK_SIZE));
@@ -89,12 +89,12 @@ class RawSeed implements Seed {
   /** Offsets by key. */
   private readonly places = new Map<string, number>();
 
-  private constructor(private readonly opened: ExistingFileSystem, readonly rootHash: string | undefined, private readonly wanted: Wanted) {
+  private constructor(private readonly opened: LocalBytes, readonly rootHash: string | undefined, private readonly wanted: Wanted) {
     this.maker = new FrameMaker(wanted.manifest);
   }
 
   static async open(location: string, wanted: Wanted, options: ReadOptions): Promise<RawSeed> {
-    const opened = ExistingFileSystem.open(location);
+    const opened = LocalBytes.open(location);
     try {
       const seed = new RawSeed(opened, rootHashOf(opened), wanted);
       if (seed.hasFramesOf(wanted.manifest)) await seed.scan(options);

@@ -3,6 +3,7 @@
  * found without reading any content: 32 bytes for each block are enough.
  */
 import { createHash, type Hash } from 'node:crypto';
+import { Volume } from '../ext4/reader/volume.js';
 import { leavesOffset } from '../format/manifest.js';
 import { DIGEST_SIZE, hashLeaves } from '../hash/sha256.js';
 import { contentWindows, Windows, type ContentRun } from '../image/content-reader.js';
@@ -21,16 +22,13 @@ export function keysOfImage(image: Image, salt: Uint8Array): ContentKeys {
   const byReading = new ReadKeys(image, salt);
   if (Buffer.from(salt).toString('hex') !== image.manifest.verity.salt) return byReading;
   const byLeaves = new LeafKeys(image, salt);
-  return { keyOf: (content, options) => (hasOwnLeaves(content) ? byLeaves : byReading).keyOf(content, options) };
-}
-
-/** Whether its blocks are those of the hash tree: not in a file system of smaller ones. */
-function hasOwnLeaves({ size, pieces }: Content): boolean {
-  for (const { offset, length, source, sourceOffset } of pieces) {
-    if (source instanceof Uint8Array) continue;
-    if (offset % BLOCK_SIZE !== 0 || sourceOffset % BLOCK_SIZE !== 0 || (length % BLOCK_SIZE !== 0 && offset + length !== size)) return false;
-  }
-  return true;
+  let hasLeaves: Promise<boolean> | undefined; // in smaller blocks than those of the hash tree, a leaf is of several files
+  return {
+    keyOf: async (content, options) => {
+      hasLeaves ??= image.run((view) => new Volume(view).blockSize % BLOCK_SIZE === 0, options);
+      return (await hasLeaves ? byLeaves : byReading).keyOf(content, options);
+    },
+  };
 }
 
 /** Of a source on this machine, which is read. */

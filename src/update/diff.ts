@@ -3,12 +3,12 @@ import { display, type ByteString } from '../bytes/byte-string.js';
 import { parseHex } from '../bytes/hex.js';
 import { Ext4Reader } from '../ext4/reader/reader.js';
 import { readTree } from '../ext4/reader/tree.js';
-import { ExistingFileSystem, namedFileSystem } from '../image/existing-file-system.js';
 import type { Image } from '../image/image.js';
 import { openImage, type OpenOptions } from '../image/open.js';
 import type { Content } from '../model/content.js';
 import { walk, type DirectoryNode, type FileNode, type NodeKind, type TreeNode } from '../model/tree.js';
-import { openTree } from '../tree/open-source.js';
+import { LocalBytes } from '../sys/local-bytes.js';
+import { namedFileSystem, openTree } from '../tree/open-source.js';
 import { ChunkTable } from './chunk-table.js';
 import { compareTrees, type ChangedField, type ChangeKind, type Contents, type TreeChange } from './compare-trees.js';
 import { keysOfImage, keysOfSource, type ContentKeys } from './content-keys.js';
@@ -103,7 +103,7 @@ async function openSide(location: string, shelf: DigestShelf, options: DiffOptio
 }
 
 function openFileSystem(path: string): Side {
-  const opened = ExistingFileSystem.open(path);
+  const opened = LocalBytes.open(path);
   try {
     return { location: path, root: readTree(new Ext4Reader(opened)), close: () => { opened[Symbol.dispose](); return Promise.resolve(); } };
   } catch (error) {

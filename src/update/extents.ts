@@ -20,7 +20,7 @@ export class Extents {
   static ofFile({ content: { size, pieces } }: FileNode): Extents {
     const ranges: RawRange[] = [];
     for (const { offset, length, source, sourceOffset } of pieces) {
-      if (!(source instanceof Uint8Array)) ranges.push({ offset: sourceOffset, length: offset + length === size ? roundUp(length, BLOCK_SIZE) : length });
+      if (!(source instanceof Uint8Array)) ranges.push({ offset: sourceOffset, length: offset + length === size ? roundUp(sourceOffset + length, BLOCK_SIZE) - sourceOffset : length });
     }
     return new Extents(ranges);
   }

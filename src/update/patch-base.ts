@@ -12,9 +12,10 @@ import type { Image } from '../image/image.js';
 import { openImage } from '../image/open.js';
 import { isHttp } from '../source/is-http.js';
 import type { ReadOptions } from '../source/range-source.js';
+import { readUpTo } from '../sys/descriptor.js';
+import { LocalBytes } from '../sys/local-bytes.js';
 import { KiB, MiB } from '../units.js';
 import { VerifiedAccess } from '../verity/verified-access.js';
-import { readUpTo } from '../sys/descriptor.js';
 import { bad } from './patch-reader.js';
 import { hasMagic } from './side-kind.js';
 
@@ -147,24 +148,16 @@ class RawBase implements PatchBase {
   private readonly memory = Buffer.allocUnsafeSlow(WINDOW_SIZE);
   private window = { start: 0, end: 0 };
 
-  private constructor(private readonly fd: number, private readonly location: string, private readonly verified: VerifiedAccess) {
+  private constructor(private readonly opened: LocalBytes, private readonly verified: VerifiedAccess) {
     this.size = verified.size;
   }
 
-  static open(location: string, { baseHashOffset, baseRootHash, baseRawSize }: PatchHeader): RawBase {
-    const fd = openReadOnly(location);
+  static open(location: string, { baseHashOffset, baseRootHash }: PatchHeader): RawBase {
+    const opened = LocalBytes.open(location);
     try {
-      const raw = {
-        size: Number(baseRawSize),
-        read(offset: number, length: number): Uint8Array {
-          const bytes = Buffer.allocUnsafeSlow(length);
-          requireRead(readUpTo(fd, bytes, offset, location), bytes, offset, location);
-          return bytes;
-        },
-      };
-      return new RawBase(fd, location, new VerifiedAccess(raw, { hashOffset: Number(baseHashOffset), rootHash: baseRootHash }));
+      return new RawBase(opened, new VerifiedAccess(opened, { hashOffset: Number(baseHashOffset), rootHash: baseRootHash }));
     } catch (error) {
-      closeSync(fd);
+      opened[Symbol.dispose]();
       if (!(error instanceof ThawfsError) || error.code === 'WRONG_BASE' || error.kind === 'resource') throw error;
       throw new ThawfsError('WRONG_BASE', `${location}: neither an image file nor the raw image that the patch applies to`, {
         detail: { expected: toHex(baseRootHash) }, suggestion: 'Name the image that the patch was made from.', cause: error,
@@ -174,11 +167,11 @@ class RawBase implements PatchBase {
 
   readInto(offset: number, target: Uint8Array): Promise<void> {
     requireInside(offset, target.length, this.size);
-    if (target.length >= WINDOW_SIZE) requireRead(readUpTo(this.fd, target, offset, this.location), target, offset, this.location);
+    if (target.length >= WINDOW_SIZE) requireRead(readUpTo(this.opened.fd, target, offset, this.opened.path), target, offset, this.opened.path);
     else {
-      if (offset < this.window.start || offset + target.length > this.window.end) this.window = { start: offset, end: offset + readUpTo(this.fd, this.memory, offset, this.location) };
+      if (offset < this.window.start || offset + target.length > this.window.end) this.window = { start: offset, end: offset + readUpTo(this.opened.fd, this.memory, offset, this.opened.path) };
       const bytes = this.memory.subarray(offset - this.window.start, Math.min(offset + target.length, this.window.end) - this.window.start);
-      requireRead(bytes.length, target, offset, this.location);
+      requireRead(bytes.length, target, offset, this.opened.path);
       target.set(bytes);
     }
     return Promise.resolve();
@@ -199,7 +192,7 @@ class RawBase implements PatchBase {
   }
 
   close(): Promise<void> {
-    closeSync(this.fd);
+    this.opened[Symbol.dispose]();
     return Promise.resolve();
   }
 }

@@ -1,5 +1,6 @@
 /** The file system of an image as a row of regions: parts of files, and what lies between them. */
 import { walk, type DirectoryNode, type FileNode } from '../model/tree.js';
+import { BLOCK_SIZE, roundUp } from '../units.js';
 import { Extents } from './extents.js';
 
 /** A part of a raw image. */
@@ -11,7 +12,10 @@ export interface Region {
   readonly position: number;
 }
 
-/** @returns the whole file system in order: parts of files, and what lies between them; shared blocks belong to the first name */
+/**
+ * @returns the whole file system in order: parts of files, and what lies between them; shared blocks belong to the first name. All begin and end
+ *   with whole blocks of ours: where a file system of smaller ones has several files in one, that lies between them
+ */
 export function regionsOf(root: DirectoryNode, size: number): Region[] {
   const parts: Region[] = [];
   const seen = new Set<FileNode>();
@@ -20,7 +24,9 @@ export function regionsOf(root: DirectoryNode, size: number): Region[] {
     seen.add(node);
     let position = 0;
     for (const { offset, length } of Extents.ofFile(node).ranges) {
-      parts.push({ start: offset, end: offset + length, file: node, position });
+      const start = roundUp(offset, BLOCK_SIZE);
+      const end = offset + length - (offset + length) % BLOCK_SIZE;
+      if (end > start) parts.push({ start, end, file: node, position: position + start - offset });
       position += length;
     }
   }

@@ -1,7 +1,9 @@
 /** What a user compares: an image, or something that an image can be built from. */
-import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { HEAD_MAGIC, headHeader } from '../format/container.js';
 import { isHttp } from '../source/is-http.js';
+import { readUpTo } from '../sys/descriptor.js';
+import { LocalBytes } from '../sys/local-bytes.js';
 import { treeScheme } from '../tree/open-source.js';
 
 const MAGIC_OFFSET = headHeader.offsetOf('magic');
@@ -18,16 +20,12 @@ export function isImage(location: string): boolean {
   }
 }
 
-/** @returns whether the file begins as an image does */
+/** @returns whether the file begins as an image does. @throws as LocalBytes.open */
 export function hasMagic(path: string): boolean {
-  const fd = openSync(path, 'r');
-  try {
-    const start = Buffer.alloc(HEAD_MAGIC.length);
-    readSync(fd, start, 0, start.length, MAGIC_OFFSET);
-    return start.equals(HEAD_MAGIC);
-  } finally {
-    closeSync(fd);
-  }
+  using opened = LocalBytes.open(path);
+  const start = Buffer.alloc(HEAD_MAGIC.length);
+  readUpTo(opened.fd, start, MAGIC_OFFSET, path);
+  return start.equals(HEAD_MAGIC);
 }
 
 /** @returns a source as messages name it */

@@ -112,6 +112,16 @@ describe('diff', () => {
     }
   });
 
+  oracleTest(['mke2fs'], 'with small files in small blocks, of which several lie in one block of the hash tree', async () => {
+    mkdirSync(at('tiny'));
+    for (let i = 0; i < 60; i++) writeFileSync(at(`tiny/${i}`), noise(500 + i, i));
+    for (const blockSize of ['1024', '2048']) {
+      expect(spawnSync('mke2fs', ['-q', '-F', '-b', blockSize, '-d', at('tiny'), at('tiny.ext4'), '2M']).status).toBe(0);
+      await buildImage({ source: `ext4:${at('tiny.ext4')}`, output: at('tiny.img.zst') });
+      expect((await diff('tiny.img.zst', 'tiny')).changes.filter(({ fields }) => fields.includes('content'))).toEqual([]);
+    }
+  });
+
   oracleTest(['root', 'linux'], 'with a block device', async () => {
     const device = spawnSync('losetup', ['-f', '--show', '-r', at('new.raw')], { encoding: 'utf8' }).stdout.trim();
     try {

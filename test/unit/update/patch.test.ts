@@ -1,4 +1,5 @@
 /** Patches between images of real trees: the result bit for bit, and everything that must be refused. */
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,6 +19,7 @@ import { openImage } from '../../../src/image/open.js';
 import { applyPatch, patchInPlace, type ApplyPatchOptions } from '../../../src/update/apply-patch.js';
 import { makePatch, type MakePatchReport } from '../../../src/update/make-patch.js';
 import { noise } from '../../helpers/make-tree.js';
+import { oracleTest } from '../../helpers/oracle.js';
 
 const pair = generateKey('ed25519');
 const trust: TrustPolicy = { keys: loadTrustedKeys([pair.publicPem], 'test'), now: 0 };
@@ -114,6 +116,24 @@ describe('a patch', () => {
     }
   });
 
+  oracleTest(['mke2fs'], 'between images of what mke2fs makes with smaller blocks than ours, several of one or two files in one of ours', async () => {
+    mkdirSync(at('small/many'), { recursive: true });
+    for (let i = 0; i < 800; i++) writeFileSync(at(`small/many/${'name'.repeat(20)}${i}`), ''); // blocks of a directory over some chunks
+    for (const blockSize of ['1024', '2048']) {
+      for (const [name, seed] of [['before', 60], ['after', 61]] as const) {
+        for (let i = 0; i < 80; i++) writeFileSync(at(`small/${i}`), noise(1000 + 377 * i, i % 9 === 0 ? seed : i + 100));
+        const made = spawnSync('mke2fs', ['-q', '-F', '-t', 'ext3', '-b', blockSize, '-d', at('small'), at(`${name}.ext3`), '8M']);
+        expect([made.status, String(made.stderr)]).toEqual([0, '']);
+        await buildImage({ source: `ext4:${at(`${name}.ext3`)}`, output: at(`${name}.img.zst`), chunkSize: 16384 });
+      }
+      for (const [base, target] of [['before', 'after'], ['after', 'before']] as const) {
+        await makePatch(at(`${base}.img.zst`), at(`${target}.img.zst`), at('small.patch'), { trust: unsigned });
+        await applyPatch(at(`${base}.img.zst`), at('small.patch'), at('result'), { trust: unsigned });
+        expect(readFileSync(at('result')).equals(readFileSync(at(`${target}.img.zst`)))).toBe(true);
+      }
+    }
+  });
+
   test('in place', async () => {
     await unpack('old.img.zst', 'device');
     await patchInPlace(at('device'), at('patch'), { trust });
@@ -185,6 +205,9 @@ describe('refused, and nothing is left behind', () => {
 
   test('wrong base, no patch, cut off, continued', async () => {
     await refused(apply(patch, { base: 'new.img.zst' }), code('WRONG_BASE'));
+    expect(spawnSync('mkfifo', [at('pipe')]).status).toBe(0);
+    for (const base of ['tree', 'pipe']) await refused(apply(patch, { base }), code('BAD_ARGUMENT'));
+    await refused(apply(patch, { base: 'tree/moved' }), code('WRONG_BASE'));
     await refused(apply(noise(5000, 1)), code('BAD_MAGIC'));
     await refused(apply(readFileSync(at('old.img.zst'))), code('BAD_MAGIC'));
     await refused(apply(Buffer.concat([patch, Buffer.of(0)])), code('BAD_FIELD'));

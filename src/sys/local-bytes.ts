@@ -1,16 +1,10 @@
-/** A file system that exists as it is, in a file or on a block device: what `ext4:PATH` names. */
+/** A file or block device of this machine, read at positions; nothing else is waited for. */
 import { closeSync, constants, fstatSync, openSync, type Stats } from 'node:fs';
 import type { RandomAccess } from '../bytes/random-access.js';
 import { fromErrno, ThawfsError } from '../errors.js';
-import { readUpTo } from '../sys/descriptor.js';
+import { readUpTo } from './descriptor.js';
 
-/** @returns the path in `ext4:PATH`, undefined for what names something else */
-export function namedFileSystem(spec: string): string | undefined {
-  return /^ext4:(.*)$/s.exec(spec)?.[1];
-}
-
-/** Its bytes, checked by nobody. */
-export class ExistingFileSystem implements RandomAccess, Disposable {
+export class LocalBytes implements RandomAccess, Disposable {
   /** Of a device Infinity: it ends where nothing can be read any more. */
   readonly size: number;
 
@@ -19,7 +13,7 @@ export class ExistingFileSystem implements RandomAccess, Disposable {
   }
 
   /** @throws PATH_MISSING, NOT_PERMITTED; BAD_ARGUMENT for what is neither file nor block device */
-  static open(path: string): ExistingFileSystem {
+  static open(path: string): LocalBytes {
     let fd: number;
     try {
       fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK); // a FIFO is not to be waited for
@@ -27,9 +21,9 @@ export class ExistingFileSystem implements RandomAccess, Disposable {
       throw fromErrno(error, `opening ${path}`);
     }
     const stat = fstatSync(fd);
-    if (stat.isFile() || stat.isBlockDevice()) return new ExistingFileSystem(path, fd, stat);
+    if (stat.isFile() || stat.isBlockDevice()) return new LocalBytes(path, fd, stat);
     closeSync(fd);
-    throw new ThawfsError('BAD_ARGUMENT', `${path}: neither a file nor a block device`, { detail: { path }, suggestion: 'Name the file or device that holds the file system.' });
+    throw new ThawfsError('BAD_ARGUMENT', `${path}: neither a file nor a block device`, { detail: { path }, suggestion: 'Name a file or a device.' });
   }
 
   read(offset: number, length: number): Uint8Array {
