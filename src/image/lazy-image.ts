@@ -40,6 +40,7 @@ export class LazyImage extends LocalImage {
   private readonly keeper: FrameKeeper | undefined;
   private readonly shared: SharedFetches<Landed> | undefined;
   private readonly ahead: ReadAhead;
+  private readonly origins: Pick<Origins<Landed>, 'connect'>;
 
   private constructor(private readonly options: LazyImageOptions, files: readonly LocalSource[]) {
     super(options, files);
@@ -63,6 +64,7 @@ export class LazyImage extends LocalImage {
       return bytes;
     };
     const origins = offline === true ? noOrigins : new Origins(locations, head, { ...sourceOptions, onRequest, link }, decodeFetched, () => { this.statistics.refetched++; });
+    this.origins = origins;
     this.index = new LazyIndex(this.localIndex, (offset, length, judge) => origins.read(offset, length, judge));
     // What is here but damaged counts as missing to those who wait for it.
     this.shared = cache === undefined ? undefined : new SharedFetches(origins.chunks, cache.folder, (chunk) => this.isLocal(chunk) && (!this.scheduler.isAwaited(chunk) || this.isReadable(chunk)));
@@ -128,6 +130,11 @@ export class LazyImage extends LocalImage {
   hasten(chunks: readonly number[]): void {
     if (this.options.offline === true || this.local.isWhole) return;
     this.index.locate(chunks.filter((chunk) => !this.isLocal(chunk))).then((places) => { this.scheduler.hasten(places); }, () => undefined);
+  }
+
+  /** Connects to the origin if something will have to be fetched: a fill ends with the last chunk. */
+  connect(): void {
+    if (!this.isLocal(this.chunkCount - 1)) this.origins.connect();
   }
 
   /**

@@ -20,6 +20,11 @@ export class Origins<Landed> {
     this.chunks = new FailoverStore(this.origins.map((origin) => new OriginStore(origin, (source) => new RemoteStore(source, decode, onRefetch, { parallel: MAX_REQUESTS, gapSize: 0 }))));
   }
 
+  /** Connects to the first: whoever wants something soon need not wait for that. A failure shows when it is used. */
+  connect(): void {
+    this.origins[0]?.source().catch(() => undefined);
+  }
+
   /**
    * @param judge takes the bytes, or throws: then another origin is asked
    * @throws what went wrong at the first origin
@@ -39,8 +44,9 @@ export class Origins<Landed> {
 }
 
 /** Origins that may not be asked. */
-export const noOrigins: Pick<Origins<never>, 'chunks' | 'read'> = {
+export const noOrigins: Pick<Origins<never>, 'chunks' | 'connect' | 'read'> = {
   chunks: { get: (chunks) => chunks.map(() => Promise.reject(offlineError())) },
+  connect: () => undefined,
   read: () => Promise.reject(offlineError()),
 };
 

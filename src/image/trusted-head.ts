@@ -8,6 +8,7 @@ import type { Manifest } from '../format/manifest.js';
 import { decodeSignatures } from '../format/signatures.js';
 import { sha256 } from '../hash/sha256.js';
 import { openSource, type SourceOptions } from '../source/open-source.js';
+import type { OpenedSource } from '../source/range-source.js';
 import { requireTrust, type TrustPolicy } from '../trust/policy.js';
 
 export interface TrustedHeadOptions {
@@ -17,11 +18,15 @@ export interface TrustedHeadOptions {
   /** Ask no origin. */
   readonly offline?: boolean;
   readonly sourceOptions?: SourceOptions;
+  /** Leave the origin that answered open for the caller, who closes it; default false. */
+  readonly keepOpen?: boolean;
 }
 
 export interface TrustedHead {
   readonly bytes: Uint8Array;
   readonly manifest: Manifest;
+  /** Where it came from, when that was to be left open and the head is no remembered one. */
+  readonly opened?: OpenedSource;
 }
 
 /**
@@ -29,16 +34,21 @@ export interface TrustedHead {
  * @throws what openSource throws for the first location when there is no remembered head; what requireTrust throws: a
  *   remembered head is judged like a fresh one
  */
-export async function openTrustedHead(locations: readonly string[], { trust, cache, offline, sourceOptions }: TrustedHeadOptions): Promise<TrustedHead> {
+export async function openTrustedHead(locations: readonly string[], { trust, cache, offline, sourceOptions, keepOpen = false }: TrustedHeadOptions): Promise<TrustedHead> {
   let failure: unknown;
   if (offline !== true) {
     for (const location of locations) {
       try {
-        const { source, opening } = await openSource(location, HEAD_MAX_SIZE, sourceOptions);
-        await source.close();
-        const head = judge(opening, trust);
-        remember(cache, locations[0]!, head.bytes);
-        return head;
+        const opened = await openSource(location, HEAD_MAX_SIZE, sourceOptions);
+        let kept = false;
+        try {
+          const head = judge(opened.opening, trust);
+          remember(cache, locations[0]!, head.bytes);
+          kept = keepOpen;
+          return kept ? { ...head, opened } : head;
+        } finally {
+          if (!kept) await opened.source.close();
+        }
       } catch (error) {
         if (!(error instanceof ThawfsError) || (error.kind !== 'source' && !hasCode(error, 'PATH_MISSING'))) throw error;
         failure ??= error;

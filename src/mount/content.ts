@@ -74,6 +74,7 @@ async function openLazy({ backend }: MountPlan, plan: ImagePlan, counters: Float
 }
 
 async function prefetch(image: LazyImage, plan: ImagePlan): Promise<void> {
+  image.connect();
   image.hasten([0]); // the superblock: nothing can be read without it
   if (plan.prefetch === false) return;
   const embedded = plan.profile === undefined ? image.manifest.profile?.chunks : undefined;

@@ -5,10 +5,11 @@ import { accessSync, constants, realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fromText, type ByteString } from '../bytes/byte-string.js';
 import { fromErrno } from '../errors.js';
+import { keepFirstChunks } from '../image/first-chunks.js';
 import { startRecording } from '../image/profile/recording.js';
 import { findRawCopy } from '../image/raw-copy.js';
-import { openTrustedHead } from '../image/trusted-head.js';
-import { DEFAULT_DISK_BUDGET } from '../store/disk-store.js';
+import { openTrustedHead, type TrustedHead } from '../image/trusted-head.js';
+import { DEFAULT_DISK_BUDGET, DiskStore } from '../store/disk-store.js';
 import { isMachineRoot } from '../sys/identity.js';
 import { MiB } from '../units.js';
 import { callAttacher } from './attacher.js';
@@ -16,7 +17,7 @@ import { attachFile } from './block.js';
 import { defaultCacheFolder } from './cache-folder.js';
 import { loadSupervisor } from './load-supervisor.js';
 import type { LayerReport, MountOptions } from './mount-options.js';
-import type { Backend, MountPlan } from './plan.js';
+import type { Backend, ImagePlan, MountPlan } from './plan.js';
 import { ask, defaultRuntimeFolder, socketPath } from './runtime-folder.js';
 import { removeStaleScratch, scratchOf } from './scratch.js';
 import { Staging, type LayerName } from './stack.js';
@@ -26,6 +27,7 @@ import { takeOut } from './take-out.js';
 /** Milliseconds. */
 const WATCHDOG = 5000;
 const READ_TIMEOUT = 60_000;
+const EARLY_PATIENCE = 3000;
 
 export interface Layer {
   readonly report: LayerReport;
@@ -52,21 +54,33 @@ export async function mountLayer(location: string, placeOf: (layer: LayerName) =
 }
 
 async function mountBy(supervisor: ChildProcess, location: string, placeOf: (layer: LayerName) => ByteString, directory: ByteString, options: MountOptions): Promise<Layer> {
-  const { mirrors = [], offline = false, foreground = false, trace = false, prefetch = true, profile, record, signal } = options;
+  const { mirrors = [], offline = false, signal } = options;
+  const cache = resolve(options.cache ?? defaultCacheFolder()); // Servers work elsewhere than this process.
+  const locations = [location, ...mirrors].map(absolute);
+  const head = await openTrustedHead(locations, {
+    trust: options.trust, cache, offline, keepOpen: true, sourceOptions: { ...options.sourceOptions, ...(signal === undefined ? {} : { signal }) },
+  });
+  try {
+    return await mountHead(supervisor, head, { locations, cache }, placeOf, directory, options);
+  } finally {
+    await head.opened?.source.close();
+  }
+}
+
+async function mountHead(
+  supervisor: ChildProcess, head: TrustedHead, { locations, cache }: Pick<ImagePlan, 'locations' | 'cache'>, placeOf: (layer: LayerName) => ByteString, directory: ByteString, options: MountOptions,
+): Promise<Layer> {
+  const { offline = false, foreground = false, trace = false, prefetch = true, profile, record, signal } = options;
   // What the kernel reads without a server nobody sees.
   const handover = (options.handover ?? true) && record === undefined;
   const backend = options.backend === undefined || options.backend === 'auto' ? bestBackend() : options.backend;
-  const cache = resolve(options.cache ?? defaultCacheFolder()); // Servers work elsewhere than this process.
-  const locations = [location, ...mirrors].map(absolute);
-  const { bytes, manifest } = await openTrustedHead(locations, {
-    trust: options.trust, cache, offline, sourceOptions: { ...options.sourceOptions, ...(signal === undefined ? {} : { signal }) },
-  });
-  const { name, verity: { rootHash } } = manifest;
+  const { bytes, manifest: { name, verity: { rootHash } } } = head;
   const rawCopy = backend === 'block' && handover ? findRawCopy(cache, rootHash) : undefined;
   if (rawCopy !== undefined) {
     attachFile(rawCopy, placeOf({ rootHash }), MiB);
     return { backend, report: { name, rootHash } };
   }
+  await keepEarly(head, cache, options);
   if (record !== undefined) startRecording(resolve(record), rootHash);
   const id = `${name.replace(/[^A-Za-z0-9]+/g, '-').slice(0, 40)}-${randomBytes(4).toString('hex')}`;
   const place = placeOf({ rootHash, id });
@@ -87,6 +101,17 @@ async function mountBy(supervisor: ChildProcess, location: string, placeOf: (lay
     return { backend, supervisor, report: { name, rootHash, id } };
   } finally {
     populating?.letGo();
+  }
+}
+
+/** What a mount reads first is fetched while its server is still loading; over a connection that is open already, so it is here sooner than that could have it. */
+async function keepEarly({ bytes, opened }: TrustedHead, cache: string, { cacheSize, signal }: MountOptions): Promise<void> {
+  if (opened === undefined || opened.source.readSync !== undefined) return;
+  const soon = AbortSignal.any([AbortSignal.timeout(EARLY_PATIENCE), ...(signal === undefined ? [] : [signal])]);
+  try {
+    await keepFirstChunks(bytes, opened, new DiskStore(cache, cacheSize), { signal: soon });
+  } catch {
+    signal?.throwIfAborted(); // Else the server fetches it, and says what is wrong.
   }
 }
 
