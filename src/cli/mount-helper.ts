@@ -3,7 +3,7 @@ import { ThawfsError } from '../errors.js';
 
 /** Mount options of ours that become flags with a value; underscores and hyphens are one. */
 const valued = new Set(['backend', 'cache', 'cache-size', 'fill-rate', 'mirror', 'profile', 'read-timeout', 'threshold', 'trust', 'upper', 'work', 'min-sequence']);
-const plain = new Set(['allow-unsigned', 'any-sequence', 'offline', 'no-fill', 'no-handover', 'no-prefetch', 'populate']);
+const plain = new Set(['allow-unsigned', 'any-sequence', 'offline', 'no-fill', 'no-handover', 'no-prefetch', 'populate', 'nosuid', 'nodev', 'noexec']);
 /** What mount(8), fstab and systemd mean for others: an image is read-only, and comes over the network, in any case. */
 const ignored = /^(?:defaults|ro|rw|auto|noauto|user|nouser|users|owner|group|nofail|_netdev|suid|dev|exec|async|relatime|noatime|x-.*|comment=.*)$/;
 

@@ -19,6 +19,8 @@ import { IMAGE_FILE } from './plan.js';
 export interface BlockOptions {
   /** Directory to mount on. */
   readonly target: ByteString;
+  /** Of the mount, beyond read-only: {@link mountAttributes}, or-ed. */
+  readonly attributes: number;
   /** What `losetup -l` shows. */
   readonly label: string;
   /** Bytes; of no more than a chunk while chunks still have to be fetched. */
@@ -35,10 +37,10 @@ export interface LoopPair {
  * @param folder path of the FUSE mount's root
  * @throws MOUNT_FAILED, NOT_PERMITTED, PATH_MISSING; nothing is left attached then
  */
-export function attachBlock(folder: string, { target, label, readAhead }: BlockOptions): LoopPair {
+export function attachBlock(folder: string, { target, attributes, label, readAhead }: BlockOptions): LoopPair {
   const inner = over(openSync(`${folder}/${IMAGE_FILE}`, 'r'), (fd) => attachLoop({ fd, label, directIo: true, readAhead: 0 }));
   const outer = over(inner.fd, (fd) => attachLoop({ fd, label, directIo: true, readAhead }));
-  over(outer.fd, () => { placeDevice(outer.path, target); });
+  over(outer.fd, () => { placeDevice(outer.path, target, attributes); });
   return { inner: inner.path, outer: outer.path };
 }
 
@@ -48,9 +50,9 @@ export function attachBlock(folder: string, { target, label, readAhead }: BlockO
  * @param path of the raw image
  * @param readAhead bytes
  */
-export function attachFile(path: string, target: ByteString, readAhead: number): void {
+export function attachFile(path: string, target: ByteString, readAhead: number, attributes = 0): void {
   const device = over(openSync(path, 'r'), (fd) => attachLoop({ fd, label: path, directIo: false, readAhead }));
-  over(device.fd, () => { placeDevice(device.path, target); });
+  over(device.fd, () => { placeDevice(device.path, target, attributes); });
 }
 
 /**
@@ -70,8 +72,8 @@ export function handOver({ inner, outer }: LoopPair, path: string, readAhead: nu
 }
 
 /** Mounts the ext4 on a block device; the same file system once more when it is mounted already. */
-export function placeDevice(device: string, target: ByteString): void {
-  const mount = createMount('ext4', { strings: [['source', device]], flags: ['ro', 'noload'], attributes: mountAttributes.readOnly });
+export function placeDevice(device: string, target: ByteString, attributes = 0): void {
+  const mount = createMount('ext4', { strings: [['source', device]], flags: ['ro', 'noload'], attributes: mountAttributes.readOnly | attributes });
   over(mount, () => { placeMount(mount, target); });
 }
 

@@ -21,7 +21,7 @@ export class FuseMount {
    */
   static open(plan: MountPlan, opened?: number): FuseMount {
     const byProgram = needsMountProgram();
-    const device = byProgram ? mountByProgram(plan.target, ['ro', 'nosuid', 'nodev', 'default_permissions', `fsname=${sourceOf(plan)}`, 'subtype=thawfs', `max_read=${MiB}`]) : opened ?? openFuseDevice();
+    const device = byProgram ? mountByProgram(plan.target, ['ro', 'nosuid', 'nodev', ...((plan.attributes & mountAttributes.noExec) === 0 ? [] : ['noexec']), 'default_permissions', `fsname=${sourceOf(plan)}`, 'subtype=thawfs', `max_read=${MiB}`]) : opened ?? openFuseDevice();
     const fuse = new FuseMount(plan, device, byProgram ? undefined : create(plan, device));
     try {
       initialise(device, { posixAcl: plan.backend === 'tree', maxReadahead: MiB });
@@ -70,6 +70,6 @@ function create(plan: MountPlan, device: number): number {
       ['source', sourceOf(plan)], ['subtype', 'thawfs'], ['fd', String(device)], ['rootmode', '40000'],
       ['user_id', String(process.getuid?.() ?? 0)], ['group_id', String(process.getgid?.() ?? 0)], ['max_read', String(MiB)],
     ],
-    attributes: mountAttributes.readOnly | (tree ? mountAttributes.noDevices | mountAttributes.noSetuid : mountAttributes.noExec),
+    attributes: mountAttributes.readOnly | (tree ? mountAttributes.noDevices | mountAttributes.noSetuid | plan.attributes : mountAttributes.noExec),
   });
 }

@@ -9,6 +9,7 @@ import { keepFirstChunks } from '../image/first-chunks.js';
 import { startRecording } from '../image/profile/recording.js';
 import { findRawCopy } from '../image/raw-copy.js';
 import { openTrustedHead, type TrustedHead } from '../image/trusted-head.js';
+import { schemeOf } from '../source/open-source.js';
 import { DEFAULT_DISK_BUDGET, DiskStore } from '../store/disk-store.js';
 import { isMachineRoot } from '../sys/identity.js';
 import { MiB } from '../units.js';
@@ -18,6 +19,7 @@ import { defaultCacheFolder } from './cache-folder.js';
 import { loadSupervisor } from './load-supervisor.js';
 import type { LayerReport, MountOptions } from './mount-options.js';
 import type { Backend, ImagePlan, MountPlan } from './plan.js';
+import { attributesOf } from './restrictions.js';
 import { ask, defaultRuntimeFolder, socketPath } from './runtime-folder.js';
 import { removeStaleScratch, scratchOf } from './scratch.js';
 import { Staging, type LayerName } from './stack.js';
@@ -75,9 +77,10 @@ async function mountHead(
   const handover = (options.handover ?? true) && record === undefined;
   const backend = options.backend === undefined || options.backend === 'auto' ? bestBackend() : options.backend;
   const { bytes, manifest: { name, verity: { rootHash } } } = head;
+  const attributes = attributesOf(options.restrictions ?? []);
   const rawCopy = backend === 'block' && handover ? findRawCopy(cache, rootHash) : undefined;
   if (rawCopy !== undefined) {
-    attachFile(rawCopy, placeOf({ rootHash }), MiB);
+    attachFile(rawCopy, placeOf({ rootHash }), MiB, attributes);
     return { backend, report: { name, rootHash } };
   }
   await keepEarly(head, cache, options);
@@ -87,7 +90,7 @@ async function mountHead(
   const runtimeFolder = options.runtimeFolder ?? defaultRuntimeFolder();
   const populating = options.populate === true ? new Staging(runtimeFolder) : undefined;
   const plan: MountPlan = {
-    id, backend, target: populating?.add({ rootHash, id }) ?? place, directory, populate: populating !== undefined, squash: backend === 'tree' && !isMachineRoot(), foreground, trace, watchdog: WATCHDOG,
+    id, backend, target: populating?.add({ rootHash, id }) ?? place, directory, populate: populating !== undefined, squash: backend === 'tree' && !isMachineRoot(), attributes, foreground, trace, watchdog: WATCHDOG,
     runtimeFolder,
     content: {
       kind: 'image', locations, head: Buffer.from(bytes).toString('base64'), cache, cacheSize: options.cacheSize ?? DEFAULT_DISK_BUDGET,
@@ -116,11 +119,11 @@ async function keepEarly({ bytes, opened }: TrustedHead, cache: string, { cacheS
 }
 
 /** Puts an overlay of the image, with an upper directory of ours, where the image belongs; its supervisor sees to it that files are copied up. */
-async function placePopulated({ id, target, runtimeFolder }: MountPlan, place: ByteString, cache: string, supervisor: ChildProcess): Promise<void> {
+async function placePopulated({ id, target, runtimeFolder, attributes }: MountPlan, place: ByteString, cache: string, supervisor: ChildProcess): Promise<void> {
   try {
     removeStaleScratch(cache, runtimeFolder);
     const { upper, work } = scratchOf(cache, id);
-    await callAttacher({ type: 'overlay', target: place, options: { lowers: [target], unprivileged: !isMachineRoot(), upper: fromText(upper), work: fromText(work), readOnly: true } });
+    await callAttacher({ type: 'overlay', target: place, options: { lowers: [target], attributes, unprivileged: !isMachineRoot(), upper: fromText(upper), work: fromText(work), readOnly: true } });
     try {
       await ask(socketPath({ runtimeFolder, id }), { command: 'populate', target: place });
     } catch (error) {
@@ -164,7 +167,7 @@ function bestBackend(): Backend {
 }
 
 function absolute(location: string): string {
-  if (/^[a-z][a-z0-9+.-]+:/i.test(location)) return location;
+  if (schemeOf(location) !== undefined) return location;
   try {
     return realpathSync(location);
   } catch (error) {

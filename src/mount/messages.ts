@@ -64,7 +64,7 @@ export type Question =
   | { readonly command: 'populate'; readonly target: string };
 
 export type ToAttacher =
-  | { readonly type: 'attach'; readonly target: string; readonly label: string; readonly readAhead: number }
+  | { readonly type: 'attach'; readonly target: string; readonly attributes: number; readonly label: string; readonly readAhead: number }
   | { readonly type: 'place'; readonly device: string; readonly target: string }
   | { readonly type: 'warm'; readonly device: string; readonly size: number }
   | { readonly type: 'detach'; readonly target: string }

@@ -12,6 +12,7 @@ import type { MountOptions, MountReport } from './mount-options.js';
 import { optionOf } from './mount-table.js';
 import type { OverlayOptions } from './overlay.js';
 import { findOwnMount, type OwnMount } from './own-mount.js';
+import { attributesOf, restrictionsOf } from './restrictions.js';
 import { defaultRuntimeFolder } from './runtime-folder.js';
 import { isScratch } from './scratch.js';
 import { layersOf, placeAgain, Staging } from './stack.js';
@@ -69,18 +70,19 @@ export async function pushImage(directory: string, image: string, options: Omit<
 async function mountStack(images: readonly string[], directory: string, options: MountOptions, old?: OwnMount, keep = false): Promise<MountReport> {
   const target = old?.target ?? targetOf(directory);
   const upper = upperOf(options, old);
+  const restrictions = [...options.restrictions ?? [], ...(old === undefined ? [] : restrictionsOf(old.entry))];
   const kept = old !== undefined && keep ? await layersOf(old) : [];
   const layers: Layer[] = [];
   const staging = new Staging(options.runtimeFolder ?? defaultRuntimeFolder());
   try {
     for (const [i, image] of images.entries()) {
-      layers.push(await mountLayer(image, (name) => staging.add(name), target, { ...options, mirrors: i === 0 ? options.mirrors ?? [] : [] }));
+      layers.push(await mountLayer(image, (name) => staging.add(name), target, { ...options, restrictions, mirrors: i === 0 ? options.mirrors ?? [] : [] }));
     }
     for (const layer of kept) await placeAgain(layer, old!.live, staging.add(layer));
     if (upper === undefined && old !== undefined && staging.places.length === 1) moveInto(staging.places[0]!, target, old.entry.id);
     else {
       const overlay: OverlayOptions = {
-        lowers: staging.places, unprivileged: !isMachineRoot(), ...upper,
+        lowers: staging.places, attributes: attributesOf(restrictions), unprivileged: !isMachineRoot(), ...upper,
         ...(old === undefined ? {} : { replaces: { id: old.entry.id, sharesUpper: upper !== undefined && isSameFolder(upper.upper, optionOf(old.entry, 'upperdir')) } }),
       };
       // It looks into the layers, which may wait for the network: not in this process, which has to listen to Ctrl-C.

@@ -2,6 +2,7 @@
 import type { SourceOptions } from '../source/open-source.js';
 import type { TrustPolicy } from '../trust/policy.js';
 import type { Backend } from './plan.js';
+import type { Restriction } from './restrictions.js';
 
 export interface MountOptions {
   readonly trust: TrustPolicy;
@@ -35,6 +36,8 @@ export interface MountOptions {
   readonly upper?: string;
   /** Of the overlay: an empty directory on the same file system as `upper`; default `UPPER.work`. */
   readonly work?: string;
+  /** Ignore set-user-id bits, devices, or programs as such; default none. With `replace` what the old mount forbids stays forbidden. */
+  readonly restrictions?: readonly Restriction[];
   /** Copy files that are whole on this machine out of the image, so that reading them needs no server; default false. Needs Linux 5.12. */
   readonly populate?: boolean;
   /** Take the place of the mount of ours that is on the directory, in one step; its open files stay as they are. Needs Linux 6.5. */

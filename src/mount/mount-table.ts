@@ -11,6 +11,8 @@ export interface MountEntry {
   /** `ext4`, `fuse.thawfs`, `overlay` … */
   readonly type: string;
   readonly source: ByteString;
+  /** Of the mount: `ro`, `nosuid` … */
+  readonly flags: readonly string[];
   /** Of the file system: `ro`, `upperdir=/srv/changes` … */
   readonly options: readonly ByteString[];
 }
@@ -20,9 +22,9 @@ export function readMountTable(): MountEntry[] {
   return fromBytes(readFileSync('/proc/self/mountinfo')).split('\n').filter((line) => line !== '').map((line) => {
     // man proc_pid_mountinfo(5): ID parent major:minor root TARGET options [optional…] - TYPE SOURCE super-options
     const [before, after] = line.split(' - ') as [string, string];
-    const [id, , , , target] = before.split(' ') as [string, string, string, string, string];
+    const [id, , , , target, flags] = before.split(' ') as [string, string, string, string, string, string];
     const [type, source, options = ''] = after.split(' ') as [string, string, string?];
-    return { id: Number(id), target: unescape(target), type, source: unescape(source), options: options.split(',').map(unescape) };
+    return { id: Number(id), target: unescape(target), type, source: unescape(source), flags: flags.split(','), options: options.split(',').map(unescape) };
   });
 }
 

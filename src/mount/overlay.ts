@@ -23,6 +23,8 @@ export interface OverlayOptions {
   readonly work?: ByteString;
   /** Nobody writes through this mount, in spite of an upper directory, and it looks like the topmost lower one: an overlay's root has the attributes of the upper directory. */
   readonly readOnly?: boolean;
+  /** Of the mount, beyond read-only: {@link mountAttributes}, or-ed. */
+  readonly attributes: number;
   /** Without the rights of the machine's root: overlayfs keeps its notes in user.* attributes. */
   readonly unprivileged: boolean;
   /** Takes the place of what is mounted on the target. */
@@ -71,7 +73,7 @@ function takeOverUpper(target: ByteString, options: OverlayOptions): number {
   }
 }
 
-function createOverlay({ lowers, upper, work, readOnly = upper === undefined, unprivileged }: OverlayOptions): number {
+function createOverlay({ lowers, upper, work, readOnly = upper === undefined, attributes, unprivileged }: OverlayOptions): number {
   const workFolder = upper === undefined ? undefined : work ?? `${upper}.work`;
   try {
     for (const folder of [upper, workFolder]) if (folder !== undefined) mkdirSync(toBytes(folder), { recursive: true });
@@ -87,7 +89,7 @@ function createOverlay({ lowers, upper, work, readOnly = upper === undefined, un
       // An upper directory must fit other images too, and change hands while its last owner is still in use: no notes of what lay below.
       ...(upper === undefined || workFolder === undefined ? [] : [['upperdir', upper], ['workdir', workFolder], ['index', 'off'], ['metacopy', 'off']] as const),
     ],
-    attributes: readOnly ? mountAttributes.readOnly : 0,
+    attributes: attributes | (readOnly ? mountAttributes.readOnly : 0),
   });
 }
 

@@ -47,6 +47,8 @@ export interface MountPlan {
   readonly content: RawPlan | ImagePlan;
   /** Everything belongs to the user who mounts: where other ids have no meaning (a user namespace). */
   readonly squash: boolean;
+  /** Attributes of the mount that people see, beyond read-only: src/mount/restrictions.ts. */
+  readonly attributes: number;
   /** Folder of control sockets and logs. */
   readonly runtimeFolder: string;
   /** Milliseconds without an answer after which a server is taken for hung and replaced. */

@@ -110,7 +110,7 @@ export async function supervise(plan: MountPlan, ahead: Ahead | undefined): Prom
     await serving;
     if (attacher === undefined) fuse.place();
     else {
-      attaching = attacher.call({ type: 'attach', target: plan.target, label: `thawfs ${plan.id}`, readAhead: READ_AHEAD_WHILE_FETCHING });
+      attaching = attacher.call({ type: 'attach', target: plan.target, attributes: plan.attributes, label: `thawfs ${plan.id}`, readAhead: READ_AHEAD_WHILE_FETCHING });
       await attaching;
       closeSync(fuse.detached!);
     }

@@ -20,18 +20,22 @@ export interface SourceOptions extends HttpOptions {
  */
 export async function openSource(location: string, openingLength: number, options: SourceOptions = {}): Promise<OpenedSource> {
   options.signal?.throwIfAborted();
-  const scheme = /^([a-z][a-z0-9+.-]+):/i.exec(location)?.[1]?.toLowerCase();
+  const scheme = schemeOf(location);
   if (scheme === undefined) return openFileSource(location, openingLength, options.onRequest);
   if (scheme === 'file') return openFileSource(pathOf(location), openingLength, options.onRequest);
-  if (scheme !== 'http' && scheme !== 'https') {
-    throw new ThawfsError('BAD_ARGUMENT', `images cannot be read from "${scheme}:"`, {
-      detail: { scheme }, suggestion: 'Name a path or an http(s) URL; write ./ before a path with a colon.',
-    });
-  }
   const { openHttpSource } = await import('./http.js'); // The HTTP client costs 90 ms to load, which local images do not pay.
   const policy = { ...defaultRetryPolicy, ...options.retry };
   const { source, opening } = await retry(() => openHttpSource(location, openingLength, options), policy, options.signal);
   return { source: new RetryingSource(source, policy), opening };
+}
+
+/** @returns how to reach a location; undefined for a path @throws BAD_ARGUMENT when there is no way */
+export function schemeOf(location: string): 'file' | 'http' | 'https' | undefined {
+  const scheme = /^([a-z][a-z0-9+.-]+):/i.exec(location)?.[1]?.toLowerCase();
+  if (scheme === undefined || scheme === 'file' || scheme === 'http' || scheme === 'https') return scheme;
+  throw new ThawfsError('BAD_ARGUMENT', `images cannot be read from "${scheme}:"`, {
+    detail: { scheme }, suggestion: 'Name a path or an http(s) URL; write ./ before a path with a colon.',
+  });
 }
 
 function pathOf(url: string): string {

@@ -45,7 +45,7 @@ export async function mountForTest(folder: string, content: RawPlan | ImagePlan,
   const directory = `${folder}/mounted-${id}`;
   mkdirSync(directory);
   const plan: MountPlan = {
-    id, backend: 'block', target: directory, directory, content, squash: false, runtimeFolder: `${folder}/run`, watchdog: PATIENCE, trace: false, foreground: false, ...overrides,
+    id, backend: 'block', target: directory, directory, content, squash: false, attributes: 0, runtimeFolder: `${folder}/run`, watchdog: PATIENCE, trace: false, foreground: false, ...overrides,
   };
   const supervisor = loadSupervisor();
   await startMount(supervisor, plan);

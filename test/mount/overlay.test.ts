@@ -83,6 +83,7 @@ describe.each(['block', 'tree'] as const)('overlay over the %s back-end', (backe
 describe('front', () => {
   oracleTest(needs, 'a stack whose second image cannot be had leaves nothing', () => withLazyFixture({}, async (fixture) => {
     const { image, directory, options } = frontOf(fixture, 'block');
+    await expect(mountImages([image], directory, { ...options, mirrors: ['ftp://example.org/app.img.zst'] })).rejects.toMatchObject({ code: 'BAD_ARGUMENT' });
     await expect(mountImages([image, `${fixture.folder}/none`], directory, options)).rejects.toThrow(expect.objectContaining({ code: 'PATH_MISSING' }));
     await untilNothingLeft(fixture.folder);
   }), 180_000);
@@ -123,6 +124,7 @@ describe('mount.thawfs', () => {
     expect(mountHelperArguments(['https://h/a.img.zst', '/srv/a', '-n', '-o', 'ro,_netdev,trust=/k.pem,cache_size=1G,no_fill,x-systemd.automount', '-t', 'thawfs']))
       .toEqual(['mount', '--trust=/k.pem', '--cache-size=1G', '--no-fill', 'https://h/a.img.zst', '/srv/a']);
     expect(mountHelperArguments(['a', '/b', '-o', 'profile=/p,no-prefetch'])).toEqual(['mount', '--profile=/p', '--no-prefetch', 'a', '/b']);
+    expect(mountHelperArguments(['a', '/b', '-o', 'nosuid,nodev,noexec'])).toEqual(['mount', '--nosuid', '--nodev', '--noexec', 'a', '/b']);
     // mount --fake: mounts nothing.
     expect(mountHelperArguments(['a', '/b', '-fn'])).toBeUndefined();
   });
