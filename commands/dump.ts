@@ -4,6 +4,9 @@ import { BaseCommand } from '../src/cli/base-command.js';
 import { imageArgument, withFiles } from '../src/cli/opened-image.js';
 import { writeStdout } from '../src/cli/stdout.js';
 import { trustFlags } from '../src/cli/trust.js';
+import { KiB } from '../src/units.js';
+
+const BATCH = 64 * KiB;
 
 export default class Dump extends BaseCommand {
   static override summary = 'Write the tree of an image as text, one line per file.';
@@ -28,15 +31,31 @@ With --json, the lines are in an array.`;
   async run(): Promise<{ readonly output: string } | { readonly lines: readonly string[] }> {
     const { args: { image }, flags } = await this.parse(Dump);
     const [{ dumpImage }, { writeOutput }] = await Promise.all([import('../src/image/dump.js'), import('../src/image/output-file.js')]);
-    const text = await withFiles(image, flags, this, (files) => dumpImage(files, { digests: flags.digests, signal: this.signal }));
-    if (flags.output !== undefined) {
-      await writeOutput(flags.output, ({ fd }) => {
-        writeFileSync(fd, text);
-        return Promise.resolve();
-      });
-      return { output: flags.output };
-    }
-    if (!this.jsonEnabled()) await writeStdout(text);
-    return { lines: this.jsonEnabled() ? text.trimEnd().split('\n') : [] };
+    return withFiles(image, flags, this, async (files) => {
+      const dump = dumpImage(files, { digests: flags.digests, signal: this.signal });
+      const { output } = flags;
+      if (output !== undefined) {
+        await writeOutput(output, async ({ fd }) => {
+          for await (const text of inBatches(dump)) writeFileSync(fd, text);
+        });
+        return { output };
+      }
+      const lines: string[] = [];
+      if (this.jsonEnabled()) for await (const line of dump) lines.push(line.slice(0, -1));
+      else for await (const text of inBatches(dump)) await writeStdout(text);
+      return { lines };
+    });
   }
+}
+
+/** Written together: a system call for each line would take longer than making them. */
+async function* inBatches(lines: AsyncIterable<string>): AsyncGenerator<string> {
+  let text = '';
+  for await (const line of lines) {
+    text += line;
+    if (text.length < BATCH) continue;
+    yield text;
+    text = '';
+  }
+  if (text !== '') yield text;
 }

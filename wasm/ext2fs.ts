@@ -41,7 +41,6 @@ export interface SeenFile {
 
 /** Few enough bytes at a time for a heap of 16 MiB that cannot grow. */
 const READ_SIZE = 256 * KiB;
-const SECTOR = 512;
 const O_RDONLY = 0;
 const O_NOFOLLOW = 0x20000;
 const S_IFMT = 0o170000;
@@ -61,7 +60,7 @@ let turn: Promise<unknown> = Promise.resolve();
 
 /**
  * Walks the image depth first, names in byte order, parents before children. Walks of one process take turns: the
- * package has one instance and one queue. Nothing is written to the image; what the library writes while reading stays in memory.
+ * package has one instance and one queue. Nothing is written to the image: what the library writes is dropped.
  *
  * @param image must be trusted to be sound (run checkStructure first): the library runs to its end, whatever it meets
  * @returns files as they are met; leaving the loop early ends the walk
@@ -75,7 +74,7 @@ export async function* secondOpinion(image: ImageBytes): AsyncGenerator<SeenFile
   await before;
   try {
     const library = await loadLibrary();
-    const disk = new OverlayDisk(image);
+    const disk = new FrozenDisk(image);
     await disk.hideFeatures();
     const fs = await disk.explain('opening the image', library.package.mount(disk));
     try {
@@ -105,7 +104,7 @@ async function loadLibrary(): Promise<Library> {
   return { package: main.default, binding: binding.default, util: util.default };
 }
 
-async function* walk(library: Library, disk: OverlayDisk, fs: number): AsyncGenerator<SeenFile, void, undefined> {
+async function* walk(library: Library, disk: FrozenDisk, fs: number): AsyncGenerator<SeenFile, void, undefined> {
   const pending: ByteString[] = [''];
   for (let path = pending.pop(); path !== undefined; path = pending.pop()) {
     const seen = await disk.explain(`reading /${path}`, see(library, fs, path));
@@ -200,10 +199,11 @@ function errnoOf(error: unknown): number | undefined {
   return error instanceof Error && 'errno' in error && typeof error.errno === 'number' ? error.errno : undefined;
 }
 
-/** The image below, what was written above it in memory. */
-class OverlayDisk implements Disk {
+/** The image, with other features in its superblock, and deaf to writing: opening a file writes its inode with a new access time, which nobody misses. */
+class FrozenDisk implements Disk {
   readonly size: number;
-  private readonly written = new Map<number, Buffer>();
+  /** In place of the image's own. */
+  private superblock: Uint8Array | undefined;
   private failure: unknown;
 
   constructor(private readonly image: ImageBytes) {
@@ -219,9 +219,9 @@ class OverlayDisk implements Disk {
       this.failure = error;
       throw error;
     }
-    for (let at = 0; this.written.size > 0 && at < length; at += SECTOR) {
-      this.written.get((fileOffset + at) / SECTOR)?.copy(buffer, bufferOffset + at, 0, Math.min(SECTOR, length - at));
-    }
+    const from = Math.max(fileOffset, SUPERBLOCK_OFFSET);
+    const to = Math.min(fileOffset + length, SUPERBLOCK_OFFSET + superblock.size);
+    if (this.superblock !== undefined && from < to) buffer.set(this.superblock.subarray(from - SUPERBLOCK_OFFSET, to - SUPERBLOCK_OFFSET), bufferOffset + from - fileOffset);
   }
 
   async hideFeatures(): Promise<void> {
@@ -232,14 +232,10 @@ class OverlayDisk implements Disk {
     if ((word & hiddenFeatures) === 0) return;
     block.writeUInt32LE(roCompat.outside(word, hiddenFeatures), features);
     if (roCompat.has(word, 'metadata_csum')) block.writeUInt32LE(crc32c(0xffff_ffff, block, 0, checksum), checksum);
-    await this.write(block, 0, block.length, SUPERBLOCK_OFFSET);
+    this.superblock = block;
   }
 
-  /** Always whole sectors: libext2fs writes blocks and the superblock. */
-  write(buffer: Buffer, bufferOffset: number, length: number, fileOffset: number): Promise<void> {
-    for (let at = 0; at < length; at += SECTOR) {
-      this.written.set((fileOffset + at) / SECTOR, Buffer.from(buffer.subarray(bufferOffset + at, bufferOffset + Math.min(length, at + SECTOR))));
-    }
+  write(): Promise<void> {
     return Promise.resolve();
   }
 

@@ -1,12 +1,12 @@
 /** `verify --deep`: libext2fs in WebAssembly walks the image, and every name must be what our own reader sees. */
 import { display, type ByteString } from '../bytes/byte-string.js';
 import { ThawfsError } from '../errors.js';
-import { readTree } from '../ext4/reader/tree.js';
-import { typeBits, walk, type FileNode, type TreeNode } from '../model/tree.js';
+import { typeBits, type FileNode, type TreeNode } from '../model/tree.js';
 import { secondOpinion, type SeenFile } from '../../wasm/ext2fs.js';
 import { digestOf } from './dump.js';
 import { ImageFiles } from './files.js';
 import type { Image } from './image.js';
+import { walkImage, type ImageVisit } from './walk.js';
 
 /**
  * Both walks go depth first with names in byte order, so they are compared name by name.
@@ -15,27 +15,31 @@ import type { Image } from './image.js';
  * @throws STRUCTURE_INVALID at the first difference; FEATURE_UNSUPPORTED when libext2fs does not open the image
  */
 export async function compareReaders(image: Image, signal: AbortSignal | undefined): Promise<number> {
-  const root = await new ImageFiles(image).run(readTree, { signal });
-  const links = countNames(root);
-  const ours = walk(root);
+  const links = new Map<TreeNode, LinkedFile>();
+  const ours = walkImage(new ImageFiles(image), { signal });
   let names = 0;
   for await (const seen of secondOpinion({ size: image.manifest.raw.size, read: (offset, length) => image.read(offset, length, { signal }) })) {
-    const mine = ours.next().value;
+    const { value: mine } = await ours.next();
     if (mine === undefined || mine.path !== seen.path) throw differs(seen.path, 'name', mine === undefined ? 'nothing' : display(mine.path), display(seen.path));
     await compareNode(image, mine.node, seen, signal);
-    const expected = mine.node.kind === 'directory' ? seen.links : links.get(mine.node)!;
-    if (expected !== seen.links) throw differs(seen.path, 'links', expected, seen.links);
+    if (mine.links !== seen.links) throw differs(seen.path, 'links', mine.links, seen.links);
+    if (mine.node.kind !== 'directory' && mine.links !== 1) countName(links, mine);
     names++;
   }
-  const left = ours.next().value;
+  const { value: left } = await ours.next();
   if (left !== undefined) throw differs(left.path, 'name', display(left.path), 'nothing');
+  for (const { path, count, links: expected } of links.values()) {
+    if (count !== expected) throw differs(path, 'links', count, expected);
+  }
   return names;
 }
 
-function countNames(root: TreeNode): Map<TreeNode, number> {
-  const names = new Map<TreeNode, number>();
-  for (const { node } of walk(root)) names.set(node, (names.get(node) ?? 0) + 1);
-  return names;
+interface LinkedFile { readonly path: ByteString; readonly links: number; count: number }
+
+function countName(files: Map<TreeNode, LinkedFile>, { path, node, links }: ImageVisit): void {
+  const known = files.get(node);
+  if (known === undefined) files.set(node, { path, links, count: 1 });
+  else known.count++;
 }
 
 /** What libext2fs shows of an inode, cut to the bits that come through (wasm/README.md). */

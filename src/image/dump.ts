@@ -1,28 +1,27 @@
 /** `dump`: an image as text, one line per name; `build dump:FILE` reads it back. */
 import { createHash } from 'node:crypto';
-import { readTree } from '../ext4/reader/tree.js';
-import { walk, type FileNode } from '../model/tree.js';
+import type { FileNode } from '../model/tree.js';
 import type { ReadOptions } from '../source/range-source.js';
-import { formatDump } from '../tree/dump.js';
+import { DumpLines } from '../tree/dump.js';
 import { MiB } from '../units.js';
 import { readPieceOf } from './extract.js';
 import type { ImageFiles } from './files.js';
 import type { Image } from './image.js';
+import { walkImage } from './walk.js';
 
 export interface DumpOptions extends ReadOptions {
   /** Add the SHA-256 of every file, for which the whole image is read; default false. */
   readonly digests?: boolean;
 }
 
-/** @returns the text that src/tree/dump.ts describes */
-export async function dumpImage(files: ImageFiles, { digests = false, ...options }: DumpOptions = {}): Promise<string> {
-  const root = await files.run(readTree, options);
-  if (!digests) return formatDump(root);
-  const known = new Map<FileNode, string>();
-  for (const { node } of walk(root)) {
-    if (node.kind === 'file' && !known.has(node)) known.set(node, (await digestOf(files.image, node, options)).sha256);
+/** @returns the lines that src/tree/dump.ts describes, each with its newline; memory as of {@link walkImage} */
+export async function* dumpImage(files: ImageFiles, { digests = false, ...options }: DumpOptions = {}): AsyncGenerator<string, void, undefined> {
+  const lines = new DumpLines();
+  for await (const visit of walkImage(files, options)) {
+    const { node, links } = visit;
+    const isWanted = digests && node.kind === 'file' && lines.firstPath(node) === undefined;
+    yield lines.line(visit, isWanted ? (await digestOf(files.image, node, options)).sha256 : undefined, node.kind === 'directory' || links < 2);
   }
-  return formatDump(root, (file) => known.get(file));
 }
 
 /** Reads a file's content once, holes as zeros. @returns also the bytes it has */

@@ -22,28 +22,45 @@ import type { ByteString } from '../bytes/byte-string.js';
 import { toHex } from '../bytes/hex.js';
 import { ThawfsError } from '../errors.js';
 import { walk } from '../model/tree.js';
-import type { DirectoryNode, FileNode, TreeNode } from '../model/tree.js';
+import type { DirectoryNode, FileNode, TreeNode, Visit } from '../model/tree.js';
 import { ABSENT, escapeField, formatTime } from './dump-fields.js';
 import { parseLine } from './dump-line.js';
 import { checkName } from './names.js';
+
+/** Makes the lines one after the other, in the order of a walk. */
+export class DumpLines {
+  readonly #firstPaths = new Map<TreeNode, ByteString>();
+
+  /**
+   * @param digest SHA-256 of a file's content in hex, where it is known
+   * @param hasOneName that the node will not come again; nothing is kept of it then
+   * @returns the line with its newline
+   */
+  line({ path, node }: Pick<Visit, 'path' | 'node'>, digest?: string, hasOneName = node.kind === 'directory'): string {
+    const first = this.firstPath(node);
+    if (first !== undefined) return `/${escapeField(path)} hardlink - - - - - - /${escapeField(first)} -\n`;
+    if (!hasOneName) this.#firstPaths.set(node, path);
+    return nodeLine(path, node, digest);
+  }
+
+  /** @returns the path under which the node has had its line, if it has and may come again */
+  firstPath(node: TreeNode): ByteString | undefined {
+    return this.#firstPaths.get(node);
+  }
+}
 
 /**
  * @param digestOf SHA-256 of a file's content in hex, where it is known
  * @returns the lines, each with its newline; about 100 bytes a file
  */
 export function formatDump(root: DirectoryNode, digestOf: (file: FileNode) => string | undefined = () => undefined): string {
-  const firstPaths = new Map<TreeNode, ByteString>();
+  const lines = new DumpLines();
   let text = '';
-  for (const { path, node } of walk(root)) {
-    const first = node.kind === 'directory' ? undefined : firstPaths.get(node);
-    text += first === undefined ? nodeLine(path, node, digestOf) : `/${escapeField(path)} hardlink - - - - - - /${escapeField(first)} -\n`;
-    if (first === undefined) firstPaths.set(node, path);
-  }
+  for (const visit of walk(root)) text += lines.line(visit, visit.node.kind === 'file' ? digestOf(visit.node) : undefined);
   return text;
 }
 
-function nodeLine(path: ByteString, node: TreeNode, digestOf: (file: FileNode) => string | undefined): string {
-  const digest = node.kind === 'file' ? digestOf(node) : undefined;
+function nodeLine(path: ByteString, node: TreeNode, digest: string | undefined): string {
   const fields = [
     `/${escapeField(path)}`, node.kind, node.permissions.toString(8).padStart(4, '0'), node.uid, node.gid, formatTime(node.mtimeSeconds, node.mtimeNanoseconds),
     node.kind === 'file' ? node.content.size : ABSENT,

@@ -3,6 +3,7 @@ import type { ByteString } from '../../bytes/byte-string.js';
 import type { RandomAccess } from '../../bytes/random-access.js';
 import type { Content, Piece } from '../../model/content.js';
 import { fileNode, type Attributes, type DirectoryNode, type TreeNode } from '../../model/tree.js';
+import type { ThawfsError } from '../../errors.js';
 import { ROOT_INODE } from '../../format/ext4/superblock.js';
 import type { DirEntry } from './directory.js';
 import { badField } from './fault.js';
@@ -18,28 +19,64 @@ import type { Ext4Reader } from './reader.js';
  * else, more names than links; else as {@link Ext4Reader}. Memory: about 300 bytes a file
  */
 export function readTree(reader: Ext4Reader): DirectoryNode {
-  const root = directoryNode(reader, reader.inode(ROOT_INODE));
-  const nodes = new Map<number, TreeNode>([[ROOT_INODE, root]]);
-  const names = new Map<number, number>();
+  const root = readRoot(reader);
+  const met = new MetInodes();
   const pending = [{ number: ROOT_INODE, node: root }];
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
-    // In the order of the inode table, which is then read from front to back; hash order would jump about in it.
-    for (const entry of reader.list(next.number).sort((a, b) => a.inode - b.inode)) {
-      const inode = reader.inode(entry.inode);
-      checkEntry(reader, inode, entry, next.number);
-      let node = nodes.get(entry.inode);
-      if (node?.kind === 'directory') throw badField(inodePlace(inode), 'links', 'lead here twice: a directory has one name');
-      if (node === undefined) {
-        node = nodeOf(reader, inode);
-        nodes.set(entry.inode, node);
-        if (node.kind === 'directory') pending.push({ number: entry.inode, node });
-      } else {
-        countName(names, inode);
-      }
-      next.node.children.set(entry.name, node);
+    for (const named of readDirectory(reader, next.number)) {
+      const node = met.nodeOf(named);
+      if (node.kind === 'directory') pending.push({ number: named.inode.number, node });
+      next.node.children.set(named.name, node);
     }
   }
   return root;
+}
+
+/** @returns the root directory, without its children */
+export function readRoot(reader: Ext4Reader): DirectoryNode {
+  return directoryNode(reader, reader.inode(ROOT_INODE));
+}
+
+/** A name and what it leads to: a node of its own, a directory without its children. */
+export interface NamedNode { readonly name: ByteString; readonly inode: Ext4Inode; readonly node: TreeNode }
+
+/**
+ * @param number inode number of a directory
+ * @returns its entries in the order of the inode table, which is then read from front to back; hash order would jump about in it
+ * @throws BAD_FIELD for an entry that its inode contradicts
+ */
+export function readDirectory(reader: Ext4Reader, number: number): NamedNode[] {
+  return reader.list(number).sort((a, b) => a.inode - b.inode).map((entry) => {
+    const inode = reader.inode(entry.inode);
+    checkEntry(reader, inode, entry, number);
+    return { name: entry.name, inode, node: nodeOf(reader, inode) };
+  });
+}
+
+/** The inodes met so far: names that share one share a node. Memory: a number for each, and the nodes that may have several names. */
+export class MetInodes {
+  readonly #single = new Set<number>();
+  readonly #shared = new Map<number, { readonly node: TreeNode; names: number }>();
+
+  /**
+   * @returns the node of the first name of the inode
+   * @throws BAD_FIELD for a directory under two names, or more names than links
+   */
+  nodeOf({ inode, node }: NamedNode): TreeNode {
+    const tooMany = (): ThawfsError => badField(inodePlace(inode), 'links count', `is ${inode.links}, there are more names`);
+    if (inode.kind === 'directory' || inode.links < 2) {
+      if (this.#single.has(inode.number)) throw inode.kind === 'directory' ? badField(inodePlace(inode), 'links', 'lead here twice: a directory has one name') : tooMany();
+      this.#single.add(inode.number);
+      return node;
+    }
+    const met = this.#shared.get(inode.number);
+    if (met === undefined) {
+      this.#shared.set(inode.number, { node, names: 1 });
+      return node;
+    }
+    if (++met.names > inode.links) throw tooMany();
+    return met.node;
+  }
 }
 
 function checkEntry(reader: Ext4Reader, inode: Ext4Inode, entry: DirEntry, directory: number): void {
@@ -48,13 +85,6 @@ function checkEntry(reader: Ext4Reader, inode: Ext4Inode, entry: DirEntry, direc
     throw badField(place, 'mode', `says ${inode.kind}, directory ${directory} calls it a ${entry.kind}`);
   }
   if (entry.inode < reader.volume.firstFileInode) throw badField(place, 'number', `is reserved, directory ${directory} names it`);
-}
-
-/** @param names how many names beyond the first were seen, by inode */
-function countName(names: Map<number, number>, inode: Ext4Inode): void {
-  const seen = (names.get(inode.number) ?? 1) + 1;
-  names.set(inode.number, seen);
-  if (seen > inode.links) throw badField(inodePlace(inode), 'links count', `is ${inode.links}, there are more names`);
 }
 
 function nodeOf(reader: Ext4Reader, inode: Ext4Inode): TreeNode {

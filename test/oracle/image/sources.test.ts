@@ -1,6 +1,6 @@
 /** An image of every kind of source: outside judges accept it, the kernel's mount and `extract` give the tree back. */
 import { execFileSync, spawn } from 'node:child_process';
-import { copyFileSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { appendFileSync, copyFileSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { describe, expect } from '@jest/globals';
 import { dumpImage } from '../../../src/image/dump.js';
 import { extractImage } from '../../../src/image/extract.js';
@@ -143,7 +143,7 @@ describe('a dump', () => {
     const dump = `${directory}/tree.dump`;
     await withBuilt({ source: tree }, async ({ path }) => {
       await using opened = await openImage(path, { trust });
-      writeFileSync(dump, await dumpImage(new ImageFiles(opened)), 'latin1');
+      for await (const line of dumpImage(new ImageFiles(opened))) appendFileSync(dump, line);
     });
     await withBuilt({ source: `dump:${dump}` }, async (image) => {
       expect(verdicts(image)).toEqual([]);
