@@ -25,7 +25,7 @@ device OLD itself becomes the new one: what changes goes into a journal first, a
 
   static override args = {
     old: stringArgument({ required: true, description: 'The image that the patch was made from: file, raw image or block device.' }),
-    patch: stringArgument({ required: true, description: 'The patch: a path, an http(s) URL, - for standard input.' }),
+    patch: stringArgument({ required: true, description: 'The patch: a file or pipe, an http(s) URL, - for standard input.' }),
   };
 
   static override flags = {

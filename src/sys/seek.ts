@@ -1,4 +1,5 @@
 /** Where a file has data and where holes (lseek(2), SEEK_DATA and SEEK_HOLE). */
+import { fdatasyncSync } from 'node:fs';
 import { lastErrno } from './ffi.js';
 import { libcFunction } from './libc.js';
 import { errno, systemError } from './system-error.js';
@@ -18,6 +19,7 @@ export interface ByteRange { readonly start: number; readonly end: number }
  * @throws the system's error
  */
 export function* dataRanges(fd: number, size: number): Generator<ByteRange> {
+  writeBack(fd);
   let position = 0;
   while (position < size) {
     const start = seek(fd, position, SEEK_DATA);
@@ -26,6 +28,25 @@ export function* dataRanges(fd: number, size: number): Generator<ByteRange> {
     yield { start, end };
     position = end;
   }
+}
+
+/** ext4 without extents calls data that has no blocks yet a hole (Linux 6.18); once written back, it does not. */
+export function writeBack(fd: number): void {
+  try {
+    fdatasyncSync(fd);
+  } catch {
+    // Nothing can be waiting to be written where writing is not possible.
+  }
+}
+
+/**
+ * Moves the descriptor's position. What was written to the file must have been written back ({@link writeBack}).
+ *
+ * @returns whether nothing but zeros can be read there: a hole, or behind the end
+ * @throws the system's error
+ */
+export function isHole(fd: number, start: number, length: number): boolean {
+  return (seek(fd, start, SEEK_DATA) ?? Infinity) >= start + length;
 }
 
 /** @returns the position, or undefined when there is nothing of that sort before the end (ENXIO). */

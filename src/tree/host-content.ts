@@ -1,5 +1,5 @@
 /** The content of a file of this machine: its data ranges as pieces of the file itself, so that its bytes are copied once, by the packer. */
-import { closeSync, constants, fdatasyncSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, openSync, readSync } from 'node:fs';
 import { toBytes } from '../bytes/byte-string.js';
 import type { ByteString } from '../bytes/byte-string.js';
 import type { Content, HostFile, Piece } from '../model/content.js';
@@ -76,7 +76,6 @@ function hasZeroWindow(fd: number, path: ByteString, size: number): boolean {
 
 function scanFile(fd: number, source: HostFile, size: number, hasHoles: boolean): readonly Piece[] {
   const pieces = new PieceList();
-  if (hasHoles) flush(fd);
   let position = 0;
   for (const range of hasHoles ? dataRanges(fd, size) : [{ start: 0, end: size }]) {
     // A file system with smaller blocks than ours: look at the whole of each block that is touched.
@@ -90,15 +89,6 @@ function scanFile(fd: number, source: HostFile, size: number, hasHoles: boolean)
     }
   }
   return pieces.finish(size);
-}
-
-/** ext4 without extents calls data that has no blocks yet a hole (Linux 6.18); once written back, it does not. */
-function flush(fd: number): void {
-  try {
-    fdatasyncSync(fd);
-  } catch {
-    // Nothing can be waiting to be written where writing is not possible.
-  }
 }
 
 function fill(fd: number, path: ByteString, position: number, length: number): void {

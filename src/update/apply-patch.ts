@@ -1,5 +1,5 @@
 /** `patch`: makes the new image from the old one and a patch, in one pass over the patch. */
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, statSync, type Stats } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { decodeHead } from '../chunk/head.js';
@@ -7,7 +7,9 @@ import { openCodec } from '../codec/registry.js';
 import { fromErrno, hasCode, ThawfsError } from '../errors.js';
 import type { Manifest } from '../format/manifest.js';
 import { decodeSignatures } from '../format/signatures.js';
+import { isHttp } from '../source/is-http.js';
 import { openSource, type SourceOptions } from '../source/open-source.js';
+import { openStream } from '../tree/open-stream.js';
 import { requireTrust, type TrustPolicy } from '../trust/policy.js';
 import { MiB } from '../units.js';
 import { BatchApplier } from './apply-batch.js';
@@ -54,7 +56,7 @@ export interface ApplyPatchReport {
  * Memory: about 100 MiB, and for an image file 80 bytes for each of its chunks. Leaf digests of more than 1 GiB go to a file beside the output.
  *
  * @param base the old image: path of an image file, of a raw image, or of a block device that holds it
- * @param patch a path, an http(s) URL, or `-` for standard input
+ * @param patch a path, of a pipe too, an http(s) URL, or `-` for standard input
  * @param output the file to write
  * @throws WRONG_BASE; BAD_MAGIC, TRUNCATED, CHECKSUM_MISMATCH, BAD_FIELD, LIMIT_EXCEEDED for the patch; what requireTrust throws;
  *   ROOT_DIGEST_MISMATCH, BLOB_DIGEST_MISMATCH when the result is not what was signed; FEATURE_UNSUPPORTED when this machine's zstd
@@ -74,7 +76,7 @@ export async function applyPatch(base: string, patch: string, output: string, op
     } catch (error) {
       if (isHopeless(error)) file.discard();
       // What was there may have been damaged since, or come from a forged patch.
-      if (isHopeless(error) && begun && patch !== '-') return await applyPatch(base, patch, output, options);
+      if (isHopeless(error) && begun && patch !== '-' && pipeAt(patch) === undefined) return await applyPatch(base, patch, output, options);
       throw fromErrno(error, `writing ${output}`);
     } finally {
       file.close();
@@ -140,6 +142,11 @@ export async function* patchBytes(patch: string, options: SourceOptions & Pick<A
     yield* (options.stdin ?? process.stdin) as AsyncIterable<Uint8Array>;
     return;
   }
+  const pipe = pipeAt(patch);
+  if (pipe !== undefined) {
+    yield* openStream(patch, pipe) as AsyncIterable<Uint8Array>;
+    return;
+  }
   const { source, opening } = await openSource(patch, MiB, options);
   try {
     yield opening;
@@ -147,6 +154,12 @@ export async function* patchBytes(patch: string, options: SourceOptions & Pick<A
   } finally {
     await source.close();
   }
+}
+
+/** @returns what is known of a pipe, as of a shell's <(…); undefined for what is none */
+function pipeAt(patch: string): Stats | undefined {
+  const stats = isHttp(patch) ? undefined : statSync(patch, { throwIfNoEntry: false });
+  return stats?.isFIFO() === true ? stats : undefined;
 }
 
 /** @returns where an image is made, until it has its name */

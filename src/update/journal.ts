@@ -11,6 +11,7 @@ import type { Manifest } from '../format/manifest.js';
 import { JOURNAL_MAGIC, journalHeader, journalRecord, type PatchHeader } from '../format/patch.js';
 import { tryFileLock } from '../sys/file-lock.js';
 import { loopOver } from '../sys/loop-files.js';
+import { isHole, writeBack } from '../sys/seek.js';
 import { BLOCK_SIZE, MiB } from '../units.js';
 import { readUpTo, writeAt } from '../sys/descriptor.js';
 import type { ImageOutput, ImageWriter, NewChunk } from './image-writer.js';
@@ -188,6 +189,7 @@ export class Device {
       throw new ThawfsError('MOUNT_BUSY', `${path}: is in use by ${loop}`, { detail: { path, device: loop }, suggestion: 'Detach it first, or update the device instead of the file.' });
     }
     if (this.isFile || stat.isBlockDevice()) {
+      if (this.isFile) writeBack(this.fd); // so that holes are holes
       if (tryFileLock(this.fd)) return;
       this.close();
       throw busy(path);
@@ -198,7 +200,7 @@ export class Device {
 
   /** Fills `target`; with zeros behind the end. */
   readInto(offset: number, target: Uint8Array): void {
-    target.fill(0, readUpTo(this.fd, target, offset, this.path));
+    target.fill(0, this.isFile && isHole(this.fd, offset, target.length) ? 0 : readUpTo(this.fd, target, offset, this.path)); // reading a hole takes as long as reading data
   }
 
   write(bytes: Uint8Array, offset: number): void {

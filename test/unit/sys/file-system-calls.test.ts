@@ -4,7 +4,7 @@ import { describe, expect, test } from '@jest/globals';
 import { EntryPath, cPath, fromCPath } from '../../../src/sys/c-path.js';
 import { makeNode, setModificationTime } from '../../../src/sys/inode.js';
 import { fallback, lstatInto, newInode } from '../../../src/sys/lstat.js';
-import { dataRanges } from '../../../src/sys/seek.js';
+import { dataRanges, isHole } from '../../../src/sys/seek.js';
 import { getXattr, listXattrs, setXattr } from '../../../src/sys/xattr.js';
 import { oracleTest } from '../../helpers/oracle.js';
 import { withTempDir } from '../../helpers/temp-dir.js';
@@ -83,18 +83,23 @@ describe('extended attributes', () => {
 
 describe('dataRanges', () => {
   oracleTest(['linux'], 'holes of a file, at its start, inside, at its end; all of it; none of it', () => withTempDir((directory) => {
+    const mega = 1 << 20;
     mkdirSync(`${directory}/d`);
     const rangesOf = (size: number, writes: readonly number[]): unknown[] => {
       const fd = openSync(`${directory}/f`, 'w+');
       try {
         ftruncateSync(fd, size);
         for (const at of writes) writeSync(fd, 'x', at);
-        return [...dataRanges(fd, size)];
+        const ranges = [...dataRanges(fd, size)];
+        for (let at = 0; at < Math.min(size, 4 * mega); at += 8192) {
+          expect([at, isHole(fd, at, 8192)]).toEqual([at, !ranges.some(({ start, end }) => start < at + 8192 && end > at)]);
+        }
+        expect(isHole(fd, size, 1)).toBe(true);
+        return ranges;
       } finally {
         closeSync(fd);
       }
     };
-    const mega = 1 << 20;
     expect(rangesOf(3 * mega, [mega])).toEqual([{ start: mega, end: mega + 4096 }]);
     expect(rangesOf(3 * mega + 5, [0, 3 * mega + 4])).toEqual([{ start: 0, end: 4096 }, { start: 3 * mega, end: 3 * mega + 5 }]);
     expect(rangesOf(mega, [])).toEqual([]);

@@ -1,6 +1,7 @@
 /** Patches between images of real trees: the result bit for bit, and everything that must be refused. */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, renameSync, rmSync, statSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -101,6 +102,29 @@ describe('a patch', () => {
       await apply(patch, { base, raw });
       expect(readFileSync(at('result')).equals(readFileSync(at(raw ? 'new.img' : 'new.img.zst')))).toBe(true);
     }
+  });
+
+  oracleTest(['mkfifo'], 'comes through a pipe that has a name', async () => {
+    expect(spawnSync('mkfifo', [at('incoming')]).status).toBe(0);
+    const arrived = applyPatch(at('old.img.zst'), at('incoming'), at('result'), { trust });
+    await writeFile(at('incoming'), patch);
+    await arrived;
+    expect(readFileSync(at('result')).equals(readFileSync(at('new.img.zst')))).toBe(true);
+  });
+
+  test('in place, to a raw image that is mostly holes', async () => {
+    mkdirSync(at('airy'));
+    for (const [name, seed] of [['a', 80], ['b', 81]] as const) {
+      writeFileSync(at('airy/file'), noise(300_000, seed));
+      await buildImage({ source: at('airy'), output: at(`airy-${name}.img.zst`), size: 200 << 20, name: 'app', sequence: seed, keys: [{ pem: pair.privatePem }] });
+      await unpack(`airy-${name}.img.zst`, `airy-${name}`);
+    }
+    await makePatch(at('airy-a.img.zst'), at('airy-b.img.zst'), at('airy.patch'), { trust });
+    const filled = openSync(at('airy-a'), 'r+');
+    writeSync(filled, Buffer.alloc(300_000, 'x'), 0, 300_000, 100 << 20); // where zeros belong
+    closeSync(filled);
+    await patchInPlace(at('airy-a'), at('airy.patch'), { trust });
+    expect(readFileSync(at('airy-a')).equals(readFileSync(at('airy-b')))).toBe(true);
   });
 
   test('from an image with the same raw image in other chunks', async () => {
