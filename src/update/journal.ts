@@ -177,7 +177,9 @@ export class Device {
       // O_EXCL without O_CREAT: of a block device that is mounted or otherwise held the kernel says EBUSY.
       this.fd = openSync(path, constants.O_RDWR | constants.O_EXCL | constants.O_NONBLOCK);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EBUSY') throw fromErrno(error, `opening ${path}`);
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'EISDIR') throw neither(path);
+      if (code !== 'EBUSY') throw fromErrno(error, `opening ${path}`);
       throw new ThawfsError('MOUNT_BUSY', `${path}: is in use`, { detail: { path }, suggestion: 'Unmount it first.', cause: error });
     }
     const stat = fstatSync(this.fd);
@@ -195,7 +197,7 @@ export class Device {
       throw busy(path);
     }
     this.close();
-    throw new ThawfsError('BAD_ARGUMENT', `${path}: neither a raw image nor a block device`, { detail: { path }, suggestion: 'Name the raw image or device that is to be updated.' });
+    throw neither(path);
   }
 
   /** Fills `target`; with zeros behind the end. */
@@ -251,4 +253,8 @@ function readsAt(fd: number, offset: number, byte: Uint8Array): boolean {
   } catch {
     return false;
   }
+}
+
+function neither(path: string): ThawfsError {
+  return new ThawfsError('BAD_ARGUMENT', `${path}: neither a raw image nor a block device`, { detail: { path }, suggestion: 'Name the raw image or device that is to be updated.' });
 }

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, renameSync, rmSync, statSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { crc32c } from '../../../src/bytes/crc32c.js';
@@ -358,7 +358,7 @@ describe('in place, refused', () => {
     const before = readFileSync(at('other'));
     await expect(patchInPlace(at('other'), at('patch'), { trust })).rejects.toEqual(code('WRONG_BASE'));
     await expect(patchInPlace(at('other'), at('patch'), { trust: { ...trust, minimumSequence: 3 } })).rejects.toEqual(code('SEQUENCE_ROLLBACK'));
-    await expect(patchInPlace(at('old.img.zst'), at('patch'), { trust })).rejects.toEqual(code('BAD_ARGUMENT'));
+    for (const device of ['old.img.zst', 'tree', '/dev/null']) await expect(patchInPlace(resolve(folder, device), at('patch'), { trust })).rejects.toEqual(code('BAD_ARGUMENT'));
     expect(readFileSync(at('other')).equals(before)).toBe(true);
   });
 });
