@@ -6,6 +6,7 @@ import { mountByProgram } from '../sys/fusermount.js';
 import { needsMountProgram } from '../sys/identity.js';
 import { createMount, mountAttributes, placeMount } from '../sys/mount.js';
 import { MiB } from '../units.js';
+import { treeSourceOf } from './mount-table.js';
 import type { MountPlan } from './plan.js';
 import { takeOut } from './take-out.js';
 
@@ -21,7 +22,7 @@ export class FuseMount {
    */
   static open(plan: MountPlan, opened?: number): FuseMount {
     const byProgram = needsMountProgram();
-    const device = byProgram ? mountByProgram(plan.target, ['ro', 'nosuid', 'nodev', ...((plan.attributes & mountAttributes.noExec) === 0 ? [] : ['noexec']), 'default_permissions', `fsname=${sourceOf(plan)}`, 'subtype=thawfs', `max_read=${MiB}`]) : opened ?? openFuseDevice();
+    const device = byProgram ? mountByProgram(plan.target, ['ro', 'nosuid', 'nodev', ...((plan.attributes & mountAttributes.noExec) === 0 ? [] : ['noexec']), 'default_permissions', `fsname=${treeSourceOf(plan.id)}`, 'subtype=thawfs', `max_read=${MiB}`]) : opened ?? openFuseDevice();
     const fuse = new FuseMount(plan, device, byProgram ? undefined : create(plan, device));
     try {
       initialise(device, { posixAcl: plan.backend === 'tree', maxReadahead: MiB });
@@ -58,16 +59,12 @@ export class FuseMount {
   }
 }
 
-function sourceOf({ id }: MountPlan): string {
-  return `thawfs-${id}`;
-}
-
 function create(plan: MountPlan, device: number): number {
   const tree = plan.backend === 'tree';
   return createMount('fuse', {
     flags: ['ro', ...(tree ? ['default_permissions', 'allow_other'] : [])],
     strings: [
-      ['source', sourceOf(plan)], ['subtype', 'thawfs'], ['fd', String(device)], ['rootmode', '40000'],
+      ['source', treeSourceOf(plan.id)], ['subtype', 'thawfs'], ['fd', String(device)], ['rootmode', '40000'],
       ['user_id', String(process.getuid?.() ?? 0)], ['group_id', String(process.getgid?.() ?? 0)], ['max_read', String(MiB)],
     ],
     attributes: mountAttributes.readOnly | (tree ? mountAttributes.noDevices | mountAttributes.noSetuid | plan.attributes : mountAttributes.noExec),

@@ -19,10 +19,11 @@ import { defaultCacheFolder } from './cache-folder.js';
 import { loadSupervisor } from './load-supervisor.js';
 import type { LayerReport, MountOptions } from './mount-options.js';
 import type { Backend, ImagePlan, MountPlan } from './plan.js';
+import type { LayerName } from './mount-table.js';
 import { attributesOf } from './restrictions.js';
 import { ask, defaultRuntimeFolder, socketPath } from './runtime-folder.js';
 import { removeStaleScratch, scratchOf } from './scratch.js';
-import { Staging, type LayerName } from './stack.js';
+import { Staging } from './stack.js';
 import { settle, startMount } from './start-mount.js';
 import { takeOut } from './take-out.js';
 

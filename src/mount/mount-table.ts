@@ -33,8 +33,28 @@ export function optionOf({ options }: MountEntry, name: string): ByteString | un
   return options.find((option) => option.startsWith(`${name}=`))?.slice(name.length + 1);
 }
 
-/** What mountinfo shows as the source of our overlays. */
+/** What mountinfo shows as the source of our overlays, and of the tree that the mount of an id shows. */
 export const OVERLAY_SOURCE = 'thawfs';
+export const treeSourceOf = (id: string): string => `thawfs-${id}`;
+
+export interface LayerName {
+  readonly rootHash: string;
+  /** Names its control socket; absent when it needs no server. */
+  readonly id?: string;
+}
+
+/** What the place of a layer is called on its way into an overlay, which shows it for as long as it lives. @param number of the layer, the topmost first */
+export function layerFolder(number: number, { rootHash, id = '' }: LayerName): string {
+  return `${number}-${rootHash}-${id}`;
+}
+
+/** @returns what an overlay of ours consists of, the topmost layer first */
+export function layersIn({ options }: MountEntry): LayerName[] {
+  return options.flatMap((option) => {
+    const [, rootHash, id] = /^lowerdir\+?=.*\/\d+-([0-9a-f]{64})-([^/]*)$/.exec(option) ?? [];
+    return rootHash === undefined || id === undefined ? [] : [id === '' ? { rootHash } : { rootHash, id }];
+  });
+}
 
 /** @returns whether a mount is one of ours: an overlay, a tree, or ext4 on loop devices over a raw image or what a server serves */
 export function isOurs(entry: MountEntry): boolean {

@@ -3,14 +3,17 @@
  * go of it when the mount has left the tree: with its last user the file system ends then.
  */
 import { closeSync, rmSync } from 'node:fs';
+import { basename } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { fromText } from '../bytes/byte-string.js';
 import { hasCode } from '../errors.js';
 import { cloneMount, setMountReadOnly } from '../sys/mount.js';
 import { MountWatch } from '../sys/mount-watch.js';
 import { CopyUp } from './copy-up.js';
 import { LocalView } from './local-view.js';
 import { recordOf, type FromPopulator, type PopulateOrder, type ToPopulator } from './messages.js';
-import { isOurs, readMountTable } from './mount-table.js';
+import { layersIn, optionOf, readMountTable, type MountEntry } from './mount-table.js';
+import type { Scratch } from './scratch.js';
 
 /** Milliseconds between two looks at what has arrived, which read all metadata each; and the share of a look's own time that it waits. */
 const LEAST_PAUSE = 200, MOST_PAUSE = 5000;
@@ -33,7 +36,7 @@ async function populate({ view, directory, scratch, image }: PopulateOrder): Pro
   try {
     setMountReadOnly(mount, false);
     await say({ type: 'ready' });
-    untilOut(watch, directory).catch((error: unknown) => { console.error('populating:', error); ended.abort(); });
+    untilOut(watch, directory, scratch).catch((error: unknown) => { console.error('populating:', error); ended.abort(); });
     await copyWhatArrives(new CopyUp({ view: `/proc/self/fd/${mount}`, upper: scratch.upper, onProgress: (status) => { void say({ type: 'progress', status }); } }), await LocalView.open(image));
   } catch (error) {
     await say({ type: 'failed', error: recordOf(error) });
@@ -60,16 +63,21 @@ async function pause(milliseconds: number): Promise<void> {
   await delay(milliseconds, undefined, { signal: ended.signal }).catch(() => undefined);
 }
 
-/** Ends populating when no mount of ours is on the directory any more. Before the first one is there, it is not missed. */
-async function untilOut(watch: MountWatch, directory: string): Promise<void> {
+/** Ends populating when the layer is on the directory no more. Before it is there for the first time, it is not missed. */
+async function untilOut(watch: MountWatch, directory: string, scratch: Scratch): Promise<void> {
   for (let seen = false; !ended.signal.aborted;) {
-    const there = readMountTable().some((entry) => entry.target === directory && isOurs(entry));
+    const there = readMountTable().some((entry) => entry.target === directory && shows(entry, scratch));
     if (seen && !there) end();
     else {
       seen ||= there;
       await watch.changed();
     }
   }
+}
+
+/** Whether a mount is the layer's own overlay, or one of several layers of which it is one. */
+function shows(entry: MountEntry, { folder, upper }: Scratch): boolean {
+  return optionOf(entry, 'upperdir') === fromText(upper) || layersIn(entry).some(({ id }) => id === basename(folder));
 }
 
 function end(): void {

@@ -11,15 +11,9 @@ import { MiB } from '../units.js';
 import { backingFile, loopDevices } from '../sys/loop-files.js';
 import { attachFile } from './block.js';
 import type { OwnMount } from './own-mount.js';
-import { rawCopyUnder } from './mount-table.js';
+import { layerFolder, layersIn, rawCopyUnder, type LayerName } from './mount-table.js';
 import { ask } from './runtime-folder.js';
 import type { LiveMount } from './status.js';
-
-export interface LayerName {
-  readonly rootHash: string;
-  /** Names its control socket; absent when it needs no server. */
-  readonly id?: string;
-}
 
 /** Milliseconds between two attempts, and in all, while a server is being replaced. */
 const RETRY_INTERVAL = 50;
@@ -38,8 +32,8 @@ export class Staging {
   }
 
   /** @returns an empty directory for a layer below those that have one */
-  add({ rootHash, id = '' }: LayerName): ByteString {
-    const place = `${this.folder}/${this.places.length}-${rootHash}-${id}`;
+  add(layer: LayerName): ByteString {
+    const place = `${this.folder}/${layerFolder(this.places.length, layer)}`;
     mkdirSync(place);
     this.places.push(place);
     return place;
@@ -60,12 +54,7 @@ export class Staging {
 
 /** @returns what a mount of ours consists of, the topmost first */
 export async function layersOf({ entry, live }: OwnMount): Promise<LayerName[]> {
-  if (entry.type === 'overlay') {
-    return entry.options.flatMap((option) => {
-      const [, rootHash, id] = /^lowerdir\+?=.*\/\d+-([0-9a-f]{64})-([^/]*)$/.exec(option) ?? [];
-      return rootHash === undefined || id === undefined ? [] : [id === '' ? { rootHash } : { rootHash, id }];
-    });
-  }
+  if (entry.type === 'overlay') return layersIn(entry);
   const [server] = live;
   if (server === undefined) return [{ rootHash: rawCopyUnder(entry)?.slice(-64) ?? '' }];
   return [{ id: String(server['id']), rootHash: await rootHashOf(server) }];

@@ -28,6 +28,7 @@ export async function supervise(plan: MountPlan, ahead: Ahead | undefined): Prom
   let attaching: Promise<LoopPair | undefined> = Promise.resolve(undefined);
   let leaving = false;
   let placed = false;
+  let device: string | undefined;
   let handedOver: Promise<boolean> = Promise.resolve(false);
   let settled = false;
   let settle = (): void => undefined;
@@ -78,7 +79,7 @@ export async function supervise(plan: MountPlan, ahead: Ahead | undefined): Prom
   const succession = new Succession(plan, fuse.device, { serving: () => { startServing(); }, unmounted: () => { void leave(0); }, complete: (path) => { void handOver(path); }, arrived: () => { populator?.arrived(); }, gaveUp: fail }, ahead?.server);
   let detached = false;
   const control = new ControlSocket(plan, {
-    facts: () => ({ ...succession.status, ...(populator === undefined ? {} : { populated: populator.status }), ...(detached ? { state: 'detached' } : {}) }),
+    facts: () => ({ ...succession.status, ...(device === undefined ? {} : { device }), ...(populator === undefined ? {} : { populated: populator.status }), ...(detached ? { state: 'detached' } : {}) }),
     ask: (question) => succession.ask(question),
     detached: () => {
       detached = true;
@@ -111,7 +112,7 @@ export async function supervise(plan: MountPlan, ahead: Ahead | undefined): Prom
     if (attacher === undefined) fuse.place();
     else {
       attaching = attacher.call({ type: 'attach', target: plan.target, attributes: plan.attributes, label: `thawfs ${plan.id}`, readAhead: READ_AHEAD_WHILE_FETCHING });
-      await attaching;
+      device = (await attaching)?.outer;
       closeSync(fuse.detached!);
     }
     placed = true;

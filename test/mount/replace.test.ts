@@ -70,6 +70,22 @@ describe.each(['block', 'tree'] as const)('%s back-end', (backend) => {
     await unmountImage(directory, { runtimeFolder: options.runtimeFolder });
   }), 180_000);
 
+  oracleTest(needs, 'a mount under another on the same directory is left alone, and is there again when that goes', () => withVersions(backend, async ({ folder, trees, images, directory, options }) => {
+    const { runtimeFolder } = options;
+    for (const above of [options, { ...options, populate: true }, { ...options, upper: `${folder}/upper` }]) {
+      await mountImages([images[0]!], directory, options);
+      const [below] = await statusOf(directory, runtimeFolder);
+      await mountImages([images[0]!], directory, above);
+      await mountImages([images[1]!], directory, { ...above, replace: true });
+      expect(await differences(trees[1]!, directory)).toBe('');
+      const all = await statusOf(directory, runtimeFolder);
+      expect(all.find(({ socket }) => socket === below!.socket)).toMatchObject({ state: 'served' });
+      expect(await unmountImage(directory, { runtimeFolder })).toBe(true); // its own servers have ended, and it waited for no others
+      expect(await differences(trees[0]!, directory)).toBe('');
+      expect(await unmountImage(directory, { runtimeFolder })).toBe(true);
+    }
+  }), 180_000);
+
   oracleTest(needs, 'an upper directory goes along, unless somebody writes', () => withVersions(backend, async ({ folder, trees, images, directory, options }) => {
     await mountImages([images[0]!], directory, { ...options, upper: `${folder}/upper` });
     writeFileSync(`${directory}/mine`, 'mine');
