@@ -1,6 +1,6 @@
 /** The files of an OCI layout, a directory or an archive of one, and its blobs. No byte of one is used before all of it matched its digest. */
 import { createHash } from 'node:crypto';
-import { lstatSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import type { Stats } from 'node:fs';
 import { fromText } from '../bytes/byte-string.js';
 import { ThawfsError, fromErrno } from '../errors.js';
@@ -31,11 +31,11 @@ export function archiveFiles(root: DirectoryNode): LayoutFiles {
   };
 }
 
-/** @returns a file of this machine as a content, wherever it lies. */
+/** @returns a file of this machine as a content. Symlinks are followed: Bazel and Nix make layouts of them, and a digest vouches for each blob. */
 export function fileContent(path: string, label: string): Content {
   let stats: Stats;
   try {
-    stats = lstatSync(path);
+    stats = statSync(path);
   } catch (error) {
     const typed = fromErrno(error, `opening ${label}`);
     if (typed.code !== 'PATH_MISSING') throw typed;

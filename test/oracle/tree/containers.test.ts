@@ -1,6 +1,6 @@
 /** Container images: layers flatten as the OCI image specification says. */
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, createReadStream, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, createReadStream, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { describe, expect } from '@jest/globals';
 import { walk } from '../../../src/model/tree.js';
@@ -163,6 +163,19 @@ describe('oci:', () => {
     rmSync(`${layout}/blobs/${image.digest.replace(':', '/')}`);
     execFileSync('tar', ['-C', layout, '-cf', `${directory}/lacking.tar`, '.']);
     await expect(openTree(`oci-archive:${directory}/lacking.tar`)).rejects.toMatchObject({ code: 'OBJECT_MISSING' });
+  }));
+
+  oracleTest(needs, 'a layout of symlinks into a store, as Bazel and Nix make them; one that leads nowhere, or to no file', () => withTempDir(async (directory) => {
+    const [layout, links] = [`${directory}/layout`, `${directory}/links`];
+    const layer = putBlob(layout, layerOf(`${directory}/one`, 'echo -n 1 > a'), LAYER);
+    putIndex(layout, [putImage(layout, [layer, putBlob(layout, gzipSync(layerOf(`${directory}/two`, 'echo -n 2 > b')), `${LAYER}+gzip`)])]);
+    execFileSync('cp', ['-rs', layout, links]);
+    expect(listing((await openTree(`oci:${links}`)).root)).toEqual(['a=1', 'b=2']);
+    const blob = layer.digest.replace(':', '/');
+    rmSync(`${layout}/blobs/${blob}`);
+    await expect(openTree(`oci:${links}`)).rejects.toMatchObject({ code: 'OBJECT_MISSING' });
+    symlinkSync('/dev/zero', `${layout}/blobs/${blob}`);
+    await expect(openTree(`oci:${links}`)).rejects.toMatchObject({ code: 'BAD_FIELD' });
   }));
 
   oracleTest(needs, 'a changed, absent or foreign blob is refused', () => withTempDir(async (directory) => {
