@@ -16,9 +16,10 @@ export class OutputFile {
 
   /**
    * @param path final name; an existing regular file is replaced on {@link commit}, anything else is refused
-   * @throws BAD_ARGUMENT when `path` is a directory or device; PATH_MISSING, NOT_PERMITTED, NO_SPACE
+   * @throws BAD_ARGUMENT when `path` is a directory or device, or `-`, which elsewhere is standard output; PATH_MISSING, NOT_PERMITTED, NO_SPACE
    */
   static create(path: string): OutputFile {
+    if (path === '-') throw new ThawfsError('BAD_ARGUMENT', '-: this is written to a file, not to standard output', { suggestion: 'Name a file; one of that name is ./-' });
     if (existsSync(path) && !statSync(path).isFile()) {
       throw new ThawfsError('BAD_ARGUMENT', `${path}: is not a regular file`, { detail: { path }, suggestion: 'Name a file to write.' });
     }

@@ -1,6 +1,6 @@
 /** `thawfs build`, and what all others make of its image, as a user runs them. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Manifest } from '../../src/format/manifest.js';
 import { Cli, type FailureJson } from '../helpers/cli.js';
@@ -54,6 +54,14 @@ describe('flags reach the image', () => {
     await cli.json(['build', 'oci:layout', '-o', 'p.img.zst', '--platform', 'linux/arm64']);
     expect(await cli.json(['ls', 'p.img.zst', '/', '--allow-unsigned'])).toMatchObject({ path: '/arm64' }); // one line, of its one file
     expect((await cli.json<FailureJson>(['build', 'oci:layout', '-o', 'p.img.zst', '--platform', 'linux/s390x'], 2)).error.suggestion).toContain('--platform');
+  });
+
+  test('- is no output: nothing is streamed, and no file of that name surprises', async () => {
+    for (const args of [['build', 'tree'], ['dump', 'json.img.zst', '--allow-unsigned'], ['unpack', 'json.img.zst', '--allow-unsigned']]) {
+      expect((await cli.json<FailureJson>([...args, '-o', '-'], 2)).error).toMatchObject({ code: 'BAD_ARGUMENT', message: expect.stringContaining('standard output') as unknown });
+    }
+    expect(existsSync(cli.path('-'))).toBe(false);
+    expect((await build('./-', '--no-check')).output).toBe('./-');
   });
 
   test('an expiry in the past gets a warning', async () => {
