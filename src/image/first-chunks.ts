@@ -28,6 +28,7 @@ class FirstChunks extends LocalImage {
     for (let chunk = 0; chunk < this.chunkCount; chunk++) {
       const place = this.localIndex.find(chunk);
       if (place === undefined || place.frameOffset + place.frameSize > opening.length) return;
+      if (this.cache.has(toHex(place.id))) continue;
       const frame = opening.subarray(place.frameOffset, place.frameOffset + place.frameSize);
       this.decoder.check(place, frame);
       this.cache.write(toHex(place.id), frame);
