@@ -32,6 +32,17 @@ function read(from: HostFile, offset: number, length: number): string {
   return Buffer.from(target).toString();
 }
 
+/** Root may read everything. */
+function asNobody(body: () => void): void {
+  const isRoot = process.geteuid?.() === 0;
+  if (isRoot) process.seteuid!(65534);
+  try {
+    body();
+  } finally {
+    if (isRoot) process.seteuid!(0);
+  }
+}
+
 const changed = { name: 'ThawfsError', code: 'SOURCE_CHANGED' };
 
 describe('host files', () => {
@@ -95,9 +106,10 @@ describe('host files', () => {
     expect(() => read(a, 0, 3)).toThrow(expect.objectContaining({ code: 'SOURCE_CHANGED' }));
   });
 
-  (process.getuid?.() === 0 ? test.skip : test)('no right to read it', () => {
+  test('no right to read it', () => {
     const a = file('a', 'abc');
+    chmodSync(folder, 0o755);
     chmodSync(join(folder, 'a'), 0);
-    expect(() => read(a, 0, 3)).toThrow(expect.objectContaining({ code: 'NOT_PERMITTED' }));
+    asNobody(() => { expect(() => read(a, 0, 3)).toThrow(expect.objectContaining({ code: 'NOT_PERMITTED' })); });
   });
 });
