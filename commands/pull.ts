@@ -65,7 +65,7 @@ function announcement({ fileSize, fetch, requests, seeded, kept, repeated, made,
   }
   const parts = [`${exactSize(seeded)} from seeds`, ...(kept > 0 ? [`${exactSize(kept)} from the last run`] : []), `${exactSize(repeated)} repeated`, ...(made > 0 ? [`${exactSize(made)} computed`] : [])];
   return [
-    ...foreignSeeds.map((seed) => `${seed}: cannot be used, for the compressor or level is another one`),
+    ...foreignSeeds.map((seed) => `${seed}: cannot be used: its frames are another compressor's, and this machine has not the zstd that made the new image`),
     `to fetch: ${exactSize(fetch)} in ${requests} requests, ${percent(fetch, fileSize)} of the image; ${parts.join(', ')}`,
   ].join('\n');
 }

@@ -1,6 +1,6 @@
 /**
- * Seeds that have chunks of an image but not its frames: raw images in files and on devices, and chunk caches. The frames are made of the
- * chunks, which gives those that were published where this machine has the zstd that made them.
+ * Seeds that have chunks of an image but not its frames: raw images in files and on devices, chunk caches, and images that another zstd or
+ * another level made. The frames are made of the chunks, which gives those that were published where this machine has the zstd that made them.
  */
 import { existsSync, statSync } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
@@ -22,7 +22,7 @@ import { BLOCK_SIZE, roundUp } from '../units.js';
 import { readVerityClaim } from '../verity/superblock.js';
 import type { ChunkTable } from './chunk-table.js';
 import { readUpTo } from '../sys/descriptor.js';
-import type { Seed } from './seed.js';
+import type { ImageSeed, Seed } from './seed.js';
 import { hasMagic } from './side-kind.js';
 
 /** Chunks hashed between two turns of the event loop. */
@@ -68,9 +68,12 @@ function rootHashOf(opened: LocalBytes): string | undefined {
 class FrameMaker {
   private readonly codec = openCodec();
   private readonly frame: Uint8Array;
+  private readonly decoder: ChunkDecoder;
 
   constructor(private readonly manifest: Manifest) {
-    this.frame = new Uint8Array(this.codec.bound(manifest.index.chunkSize));
+    const { index: { chunkSize }, verity: { salt } } = manifest;
+    this.frame = new Uint8Array(this.codec.bound(chunkSize));
+    this.decoder = new ChunkDecoder(this.codec, chunkSize, parseHex(salt, 'manifest.verity.salt'));
   }
 
   makesFramesOf({ codec }: Manifest): boolean {
@@ -80,6 +83,50 @@ class FrameMaker {
   /** @returns a frame, until the next call */
   make(chunk: Uint8Array): Uint8Array {
     return this.frame.subarray(0, this.codec.compress(chunk, this.frame, this.manifest.codec.level));
+  }
+
+  /** @param frame of the same chunk, made by whatever compressor @returns as {@link make}; undefined when it is damaged */
+  makeAnew(place: ChunkRef, frame: Uint8Array): Uint8Array | undefined {
+    try {
+      return this.make(this.decoder.decode(place, frame));
+    } catch (error) {
+      if (hasCode(error, 'CHUNK_DIGEST_MISMATCH')) return undefined;
+      throw error;
+    }
+  }
+}
+
+/** An image of which another compressor, or another level, made the frames: for which nobody who publishes should pay with a full download. */
+export class RecodedSeed implements Seed {
+  private readonly maker: FrameMaker;
+
+  /** @param image which the caller closes */
+  constructor(private readonly image: ImageSeed, { manifest }: Pick<Wanted, 'manifest'>) {
+    this.maker = new FrameMaker(manifest);
+  }
+
+  get location(): string {
+    return this.image.location;
+  }
+
+  get rootHash(): string {
+    return this.image.rootHash;
+  }
+
+  hasFramesOf(manifest: Manifest): boolean {
+    return this.maker.makesFramesOf(manifest);
+  }
+
+  has(key: string): boolean {
+    return this.image.hasChunk(key);
+  }
+
+  async read(chunk: ChunkRef, options: ReadOptions): Promise<Uint8Array | undefined> {
+    return this.maker.makeAnew(chunk, await this.image.read(chunk, options));
+  }
+
+  close(): Promise<void> {
+    return this.image.close();
   }
 }
 
@@ -153,12 +200,10 @@ class RawSeed implements Seed {
 class CacheSeed implements Seed {
   private readonly store: DiskStore;
   private readonly maker: FrameMaker;
-  private readonly decoder: ChunkDecoder;
 
   constructor(readonly location: string, { manifest }: Wanted) {
     this.store = new DiskStore(location, Infinity); // how much it may hold is for others to say
     this.maker = new FrameMaker(manifest);
-    this.decoder = new ChunkDecoder(openCodec(), manifest.index.chunkSize, parseHex(manifest.verity.salt, 'manifest.verity.salt'));
   }
 
   hasFramesOf(manifest: Manifest): boolean {
@@ -172,13 +217,7 @@ class CacheSeed implements Seed {
   /** The cache may have the frame of another image, which another compressor made: it is made anew. */
   read(place: ChunkRef): Promise<Uint8Array | undefined> {
     const frame = this.store.read(toHex(place.id), false);
-    if (frame === undefined) return Promise.resolve(undefined);
-    try {
-      return Promise.resolve(this.maker.make(this.decoder.decode(place, frame)));
-    } catch (error) {
-      if (hasCode(error, 'CHUNK_DIGEST_MISMATCH')) return Promise.resolve(undefined);
-      throw error;
-    }
+    return Promise.resolve(frame === undefined ? undefined : this.maker.makeAnew(place, frame));
   }
 
   close(): Promise<void> {

@@ -9,7 +9,7 @@ import type { Image } from '../image/image.js';
 import { openImage, type OpenOptions } from '../image/open.js';
 import { createPool, packingOf } from '../image/pack.js';
 import { MiB } from '../units.js';
-import { hasOnlyChunks, openChunkSeed } from './chunk-seeds.js';
+import { hasOnlyChunks, openChunkSeed, RecodedSeed } from './chunk-seeds.js';
 import { ChunkTable } from './chunk-table.js';
 import { fetchFrames } from './fetch-frames.js';
 import { FrameCheck } from './frame-check.js';
@@ -68,25 +68,29 @@ export interface PullReport {
  */
 export async function pullImage(location: string, output: string, options: PullOptions): Promise<PullReport> {
   const shelf = new DigestShelf();
-  const seeds: Seed[] = [];
+  const images: ImageSeed[] = [];
+  const others: Seed[] = [];
   try {
     const paths = options.seeds ?? [];
     const holders = new Set(paths.filter((path) => hasOnlyChunks(path)));
-    for (const path of paths) if (!holders.has(path)) seeds.push(await ImageSeed.open(path, shelf, options));
+    for (const path of paths) if (!holders.has(path)) images.push(await ImageSeed.open(path, shelf, options));
     const former = await openFormer(output, shelf, options);
-    if (former !== undefined) seeds.push(former);
+    if (former !== undefined) images.push(former);
     await using image = await openImage(location, { ...options, pages: shelf });
     const table = await ChunkTable.read(image, options);
-    // Behind the images, of which frames need only be copied.
-    for (const path of paths) if (holders.has(path)) seeds.push(await openChunkSeed(path, { manifest: image.manifest, table }, options));
+    const { manifest } = image;
+    for (const path of paths) if (holders.has(path)) others.push(await openChunkSeed(path, { manifest, table }, options));
+    // First those of which frames need only be copied.
+    const [same, foreign] = [true, false].map((has) => images.filter((seed) => seed.hasFramesOf(manifest) === has)) as [ImageSeed[], ImageSeed[]];
+    const seeds = [...same, ...foreign.map((seed) => new RecodedSeed(seed, image)), ...others];
     return await new Pull(location, image, table, seeds, output, options).run();
   } finally {
-    for (const seed of seeds) await seed.close();
+    for (const seed of [...images, ...others]) await seed.close();
   }
 }
 
 /** What stands in the output's place is often the version before. */
-async function openFormer(output: string, shelf: DigestShelf, options: PullOptions): Promise<Seed | undefined> {
+async function openFormer(output: string, shelf: DigestShelf, options: PullOptions): Promise<ImageSeed | undefined> {
   try {
     return existsSync(output) ? await ImageSeed.open(output, shelf, options) : undefined;
   } catch (error) {

@@ -64,8 +64,12 @@ export class ImageSeed implements Seed {
   }
 
   has(key: string, frameSize: number): boolean {
-    const number = this.chunks.get(key);
-    return number !== undefined && this.table.frameSize(number) === frameSize;
+    return this.hasChunk(key) && this.table.frameSize(this.chunks.get(key)!) === frameSize;
+  }
+
+  /** Whether there is a chunk with this id, in whatever frame. */
+  hasChunk(key: string): boolean {
+    return this.chunks.has(key);
   }
 
   read({ id }: ChunkRef, options: ReadOptions): Promise<Uint8Array> {

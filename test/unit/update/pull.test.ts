@@ -2,9 +2,12 @@
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from '@jest/globals';
-import { decodeHead } from '../../../src/chunk/head.js';
+import { decodeHead, encodeHead } from '../../../src/chunk/head.js';
 import { fillCache } from '../../../src/image/fill-cache.js';
 import { EXT4_MAGIC, superblock, SUPERBLOCK_OFFSET } from '../../../src/format/ext4/superblock.js';
+import { decodeManifest, encodeManifest } from '../../../src/format/manifest.js';
+import { encodeSignatures } from '../../../src/format/signatures.js';
+import { makeSignature } from '../../../src/trust/dsse.js';
 import { generateKey, loadPrivateKey, loadTrustedKeys, type SigningKey } from '../../../src/trust/keys.js';
 import type { TrustPolicy } from '../../../src/trust/policy.js';
 import { pullImage, type PullOptions, type PullReport } from '../../../src/update/pull.js';
@@ -131,12 +134,34 @@ describe('pull', () => {
     expect(fetched - cost.opened - cost.fetch).toBeGreaterThan(CHUNK - 1);
   }));
 
-  test('a seed of another level is named and left alone', () => setting(async ({ path, pull }) => {
-    writeFileSync(path('old'), await packBytes(oldRaw, key, { level: 1 }));
-    const { cost } = await pull({ seeds: [path('old')] });
-    expect(cost).toMatchObject({ seeded: 0, foreignSeeds: [path('old')] });
-    expect(readFileSync(path('new')).equals(newImage)).toBe(true);
-  }));
+  test('frames of a seed of another level are made anew', async () => {
+    const letters = Buffer.from(noise(24 * CHUNK, 5).map((byte) => 97 + byte % 8));
+    const image = await packBytes(letters, key, { level: 3 });
+    await setting(async ({ path, pull }) => {
+      letters.set(noise(CHUNK, 9), 10 * CHUNK);
+      const seed = await packBytes(letters, key, { level: 19 });
+      expect(seed.length).not.toBe(image.length);
+      // Damage in one of its frames costs that chunk.
+      seed[decodeHead(seed).headSize + 1000]! ^= 1;
+      writeFileSync(path('old'), seed);
+      const { cost, fetched } = await pull({ seeds: [path('old')] });
+      expect(readFileSync(path('new')).equals(image)).toBe(true);
+      expect(cost.foreignSeeds).toEqual([]);
+      expect(cost.fetch).toBeLessThan(2 * CHUNK);
+      expect(fetched).toBeGreaterThan(cost.opened + cost.fetch);
+    }, image);
+  });
+
+  test('where this machine has not the zstd of the new image, a seed that another made is named and left alone', async () => {
+    const head = decodeHead(newImage);
+    const manifest = encodeManifest({ ...decodeManifest(head.manifest), codec: { name: 'zstd', level: 3, implementation: 'of another machine' } });
+    const other = Buffer.concat([encodeHead({ ...head, manifest, signatures: encodeSignatures([makeSignature(manifest, key)]) }), newImage.subarray(head.headSize)]);
+    await setting(async ({ path, pull }) => {
+      const { cost } = await pull({ seeds: [path('old')] });
+      expect(cost).toMatchObject({ seeded: 0, foreignSeeds: [path('old')] });
+      expect(readFileSync(path('new')).equals(other)).toBe(true);
+    }, other);
+  });
 
   test('max-bytes refuses before anything is written', () => setting(async ({ path, pull }) => {
     await expect(pull({ maxBytes: 100_000 })).rejects.toEqual(code('FETCH_LIMIT_EXCEEDED'));
