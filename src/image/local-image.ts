@@ -16,6 +16,7 @@ import { sha256 } from '../hash/sha256.js';
 import { openFileSource } from '../source/file.js';
 import { isHttp } from '../source/is-http.js';
 import type { DiskStore } from '../store/disk-store.js';
+import { holeFinder } from './chunk-id.js';
 import { DecodedChunks } from './decoded-chunks.js';
 import { requireInRaw } from './fault.js';
 import { countersIn, STATISTICS_SIZE, type LazyStatistics } from './lazy-statistics.js';
@@ -50,6 +51,7 @@ export class LocalImage implements RandomAccess {
   protected readonly localIndex: LocalIndex;
   protected readonly local: LocalChunks;
   private readonly onTouch: ((chunk: number) => void) | undefined;
+  private holes: ReturnType<typeof holeFinder> | undefined;
 
   protected constructor({ head: bytes, cache, memorySize, counters, onTouch }: LocalImageOptions, private readonly files: readonly LocalSource[]) {
     const head = decodeHead(bytes);
@@ -134,6 +136,13 @@ export class LocalImage implements RandomAccess {
   /** @returns whether the chunk's frame is on this machine; it may still turn out to be damaged */
   isLocal(chunk: number): boolean {
     return this.local.has(chunk);
+  }
+
+  /** @returns whether the chunk is known to hold zeros only, here or not */
+  isHole(chunk: number): boolean {
+    const place = this.localIndex.find(chunk);
+    this.holes ??= holeFinder(this.chunkSize, this.salt);
+    return place !== undefined && this.holes(place);
   }
 
   /** As {@link find}, for who wants only to know. */

@@ -32,6 +32,7 @@ export async function writeRawCopy(image: LazyImage, store: DiskStore, signal?: 
     ftruncateSync(fd, image.size);
     for (let chunk = 0; chunk < image.chunkCount; chunk++) {
       signal?.throwIfAborted();
+      if (image.isHole(chunk)) continue;
       const bytes = image.find(chunk);
       if (bytes === undefined) {
         await image.fetch([chunk], signal); // found damaged on disk just now
