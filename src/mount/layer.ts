@@ -112,10 +112,14 @@ async function mountHead(
 async function keepEarly({ bytes, opened }: TrustedHead, cache: string, { cacheSize, signal }: MountOptions): Promise<void> {
   if (opened === undefined || opened.source.readSync !== undefined) return;
   const soon = AbortSignal.any([AbortSignal.timeout(EARLY_PATIENCE), ...(signal === undefined ? [] : [signal])]);
+  let store: DiskStore | undefined;
   try {
-    await keepFirstChunks(bytes, opened, new DiskStore(cache, cacheSize), { signal: soon });
+    store = new DiskStore(cache, cacheSize);
+    await keepFirstChunks(bytes, opened, store, { signal: soon });
   } catch {
     signal?.throwIfAborted(); // Else the server fetches it, and says what is wrong.
+  } finally {
+    store?.close();
   }
 }
 
