@@ -52,28 +52,32 @@ export async function fillCache(location: string, options: FillCacheOptions): Pr
   const locations = [location, ...mirrors];
   const { bytes, manifest } = await openTrustedHead(locations, { trust, cache, sourceOptions: { ...sourceOptions, ...(signal === undefined ? {} : { signal }) } });
   const store = new DiskStore(cache, cacheSize);
-  const image = await LazyImage.open({ head: bytes, locations, cache: store, memorySize: MiB, readTimeout, unattended: true, ...(sourceOptions === undefined ? {} : { sourceOptions }) });
-  const { chunkSize } = image;
   try {
-    await fillImage(image, {
-      ...(rate === undefined ? {} : { rate }), ...(signal === undefined ? {} : { signal }),
-      onProgress: (done, total) => { onProgress?.(Math.min(done * chunkSize, image.size), Math.min(total * chunkSize, image.size)); },
-    });
+    const image = await LazyImage.open({ head: bytes, locations, cache: store, memorySize: MiB, readTimeout, unattended: true, ...(sourceOptions === undefined ? {} : { sourceOptions }) });
+    const { chunkSize } = image;
+    try {
+      await fillImage(image, {
+        ...(rate === undefined ? {} : { rate }), ...(signal === undefined ? {} : { signal }),
+        onProgress: (done, total) => { onProgress?.(Math.min(done * chunkSize, image.size), Math.min(total * chunkSize, image.size)); },
+      });
+    } finally {
+      await image.close();
+    }
+    const { rootHash } = manifest.verity;
+    const remembered = { head: decodeHead(bytes), manifest };
+    if (pin) store.pin(rootHash, residenceOf(remembered, store).ids);
+    // Looked at after pinning: from then on nobody takes any of it away.
+    const { localChunks, chunkCount } = residenceOf(remembered, store);
+    if (localChunks < chunkCount) {
+      if (pin) store.unpin(rootHash);
+      throw new ThawfsError('NO_SPACE', `${cache}: holds ${localChunks} of ${chunkCount} chunks, no more find room`, {
+        detail: { cache, localChunks, chunkCount, used: store.used, budget: cacheSize, ...(store.statistics.lastFailure === undefined ? {} : { lastFailure: store.statistics.lastFailure }) },
+        suggestion: 'Raise --cache-size, or free disk space.',
+      });
+    }
+    const { fetched, bytesFetched, requests } = image.statistics;
+    return { name: manifest.name, rootHash, chunks: chunkCount, fetched, bytesFetched, requests, pinned: pin };
   } finally {
-    await image.close();
+    store.close();
   }
-  const { rootHash } = manifest.verity;
-  const remembered = { head: decodeHead(bytes), manifest };
-  if (pin) store.pin(rootHash, residenceOf(remembered, store).ids);
-  // Looked at after pinning: from then on nobody takes any of it away.
-  const { localChunks, chunkCount } = residenceOf(remembered, store);
-  if (localChunks < chunkCount) {
-    if (pin) store.unpin(rootHash);
-    throw new ThawfsError('NO_SPACE', `${cache}: holds ${localChunks} of ${chunkCount} chunks, no more find room`, {
-      detail: { cache, localChunks, chunkCount, used: store.used, budget: cacheSize, ...(store.statistics.lastFailure === undefined ? {} : { lastFailure: store.statistics.lastFailure }) },
-      suggestion: 'Raise --cache-size, or free disk space.',
-    });
-  }
-  const { fetched, bytesFetched, requests } = image.statistics;
-  return { name: manifest.name, rootHash, chunks: chunkCount, fetched, bytesFetched, requests, pinned: pin };
 }
