@@ -20,6 +20,9 @@ import { Succession } from './succession.js';
 /** Bytes. While reading ahead may cost a fetch, no more than a chunk or two: mmap reads this much around every fault. */
 const READ_AHEAD_WHILE_FETCHING = 128 * KiB;
 
+/** Milliseconds, amply, after which a supervisor knows that its mount has ended; it exits then. */
+const UNMOUNT_NEWS = 2000;
+
 /** @param ahead what was started before there was a plan */
 export async function supervise(plan: MountPlan, ahead: Ahead | undefined): Promise<void> {
   if (!plan.foreground) redirectOutput(logPath(plan));
@@ -57,7 +60,8 @@ export async function supervise(plan: MountPlan, ahead: Ahead | undefined): Prom
     await settlement; // A small image is complete before its front has asked this process for all it wants.
     if (leaving) return;
     handedOver = callAttacher({ type: 'hand-over', devices, path, readAhead: MiB }).then(() => true, (error: unknown) => {
-      console.error('handing over failed, serving on:', error);
+      // Not where the mount has just ended, and with it its devices: that is heard of in a moment.
+      setTimeout(() => { console.error('handing over failed, serving on:', error); }, UNMOUNT_NEWS).unref();
       return false;
     });
   };
