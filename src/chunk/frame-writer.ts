@@ -1,9 +1,10 @@
 /** Chunk frames in file order: writes what the threads made, and runs of zero chunks from a single frame. */
 import type { Codec } from '../codec/codec.js';
-import { DIGEST_SIZE, hashLeaves, sha256 } from '../hash/sha256.js';
-import { BLOCK_SIZE, MiB } from '../units.js';
+import { DIGEST_SIZE } from '../hash/sha256.js';
+import { MiB } from '../units.js';
 import { IndexWriter } from './index-writer.js';
 import type { Slot } from './slot.js';
+import { zeroChunkId } from './zero-chunk.js';
 
 export interface FrameWriterOptions {
   readonly chunkSize: number;
@@ -69,9 +70,7 @@ export class FrameWriter {
       const zeros = new Uint8Array(size);
       const frame = new Uint8Array(codec.bound(size));
       const frameSize = codec.compress(zeros, frame, level);
-      const leaves = new Uint8Array(size / BLOCK_SIZE * DIGEST_SIZE);
-      hashLeaves(zeros, salt, leaves);
-      chunk = { frame: frame.subarray(0, frameSize), id: sha256(leaves) };
+      chunk = { frame: frame.subarray(0, frameSize), id: zeroChunkId(size, salt) };
       this.zeroChunks.set(size, chunk);
     }
     return chunk;

@@ -7,6 +7,7 @@ import { Ext4Reader } from '../ext4/reader/reader.js';
 import type { BaseOptions, BaseUse, LeafWindow } from '../ext4/writer/writer.js';
 import { leavesOffset } from '../format/manifest.js';
 import { DIGEST_SIZE, hashLeaves } from '../hash/sha256.js';
+import { zeroLeaves } from '../hash/zero-leaves.js';
 import type { Content } from '../model/content.js';
 import type { ReadOptions } from '../source/range-source.js';
 import { Spool } from '../tree/spool.js';
@@ -105,10 +106,8 @@ export class BaseImage {
   /** What the ext4 writer takes. Freed blocks are there when {@link BaseImage.fetchFreed} is done. */
   get options(): BaseOptions {
     const { layout, leaves, salt, source: { maxWaste = DEFAULT_MAX_WASTE, zeroFree = false } } = this;
-    const zeroLeaf = new Uint8Array(DIGEST_SIZE);
-    hashLeaves(new Uint8Array(BLOCK_SIZE), salt, zeroLeaf);
     return {
-      layout, leaves, zeroLeaf, leavesOf: (content) => leafWindows(content, salt), chunkBlocks: this.settings.chunkSize / BLOCK_SIZE, maxWaste,
+      layout, leaves, zeroLeaf: zeroLeaves(1, salt), leavesOf: (content) => leafWindows(content, salt), chunkBlocks: this.settings.chunkSize / BLOCK_SIZE, maxWaste,
       ...(zeroFree ? {} : { freedBlocks: this.spool.file }),
     };
   }

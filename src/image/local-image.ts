@@ -9,6 +9,7 @@ import { ChunkDecoder } from '../chunk/chunk-decoder.js';
 import { DecodedChunk } from '../chunk/decoded-chunk.js';
 import { decodeHead, type Head } from '../chunk/head.js';
 import { IndexReader } from '../chunk/index-reader.js';
+import { zeroChunkId } from '../chunk/zero-chunk.js';
 import { openCodec } from '../codec/registry.js';
 import { ThawfsError } from '../errors.js';
 import { decodeManifest, type Manifest } from '../format/manifest.js';
@@ -16,7 +17,6 @@ import { sha256 } from '../hash/sha256.js';
 import { openFileSource } from '../source/file.js';
 import { isHttp } from '../source/is-http.js';
 import type { DiskStore } from '../store/disk-store.js';
-import { holeFinder } from './chunk-id.js';
 import { DecodedChunks } from './decoded-chunks.js';
 import { requireInRaw } from './fault.js';
 import { countersIn, STATISTICS_SIZE, type LazyStatistics } from './lazy-statistics.js';
@@ -51,7 +51,7 @@ export class LocalImage implements RandomAccess {
   protected readonly localIndex: LocalIndex;
   protected readonly local: LocalChunks;
   private readonly onTouch: ((chunk: number) => void) | undefined;
-  private holes: ReturnType<typeof holeFinder> | undefined;
+  private zeroId: Uint8Array | undefined;
 
   protected constructor({ head: bytes, cache, memorySize, counters, onTouch }: LocalImageOptions, private readonly files: readonly LocalSource[]) {
     const head = decodeHead(bytes);
@@ -141,8 +141,8 @@ export class LocalImage implements RandomAccess {
   /** @returns whether the chunk is known to hold zeros only, here or not */
   isHole(chunk: number): boolean {
     const place = this.localIndex.find(chunk);
-    this.holes ??= holeFinder(this.chunkSize, this.salt);
-    return place !== undefined && this.holes(place);
+    this.zeroId ??= zeroChunkId(this.chunkSize, this.salt);
+    return place !== undefined && Buffer.compare(place.id, this.zeroId) === 0;
   }
 
   /** As {@link find}, for who wants only to know. */

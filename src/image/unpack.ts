@@ -2,10 +2,11 @@
 import { ftruncateSync } from 'node:fs';
 import { toBytes } from '../bytes/byte-string.js';
 import { parseHex } from '../bytes/hex.js';
+import { zeroChunkId } from '../chunk/zero-chunk.js';
 import { INDEX_PAGE_ENTRIES } from '../format/container.js';
 import type { ReadOptions } from '../source/range-source.js';
+import type { ByteRange } from '../sys/seek.js';
 import { writeFully } from '../sys/write.js';
-import { holeFinder } from './chunk-id.js';
 import type { Image } from './image.js';
 import { writeOutput, type OutputFile } from './output-file.js';
 import { writeSparse } from './write-sparse.js';
@@ -37,8 +38,8 @@ export async function unpackImage(image: Image, output: string, { sidecars = fal
 async function writeRaw(image: Image, file: OutputFile, start: number, { signal, onProgress }: UnpackOptions): Promise<void> {
   const { size } = image.manifest.raw;
   ftruncateSync(file.fd, size - start);
-  for await (const { from, to } of dataRuns(image, start, signal)) {
-    for await (const { offset, bytes } of image.chunks(from, to, { signal })) {
+  for await (const range of rangesWithData(image, start, signal)) {
+    for await (const { offset, bytes } of image.chunks(range.start, range.end, { signal })) {
       writeSparse(file.fd, bytes, offset - start);
       onProgress?.(offset + bytes.length - start, size - start);
     }
@@ -47,17 +48,17 @@ async function writeRaw(image: Image, file: OutputFile, start: number, { signal,
 }
 
 /** Ranges of the raw image from `start` on without those of its chunks that are zeros. */
-async function* dataRuns(image: Image, start: number, signal: AbortSignal | undefined): AsyncGenerator<{ readonly from: number; readonly to: number }, void, undefined> {
+async function* rangesWithData(image: Image, start: number, signal: AbortSignal | undefined): AsyncGenerator<ByteRange, void, undefined> {
   const { raw: { size }, index: { chunkSize, chunkCount }, verity: { salt } } = image.manifest;
-  const isHole = holeFinder(chunkSize, parseHex(salt, 'manifest.verity.salt'));
+  const zeroId = zeroChunkId(chunkSize, parseHex(salt, 'manifest.verity.salt'));
   let from = start;
   for (let first = Math.floor(start / chunkSize); first < chunkCount; first += INDEX_PAGE_ENTRIES) {
     for (const place of await image.locate(first, Math.min(first + INDEX_PAGE_ENTRIES, chunkCount), { signal })) {
-      if (!isHole(place)) continue;
+      if (Buffer.compare(place.id, zeroId) !== 0) continue;
       const at = place.number * chunkSize;
-      if (at > from) yield { from, to: at };
+      if (at > from) yield { start: from, end: at };
       from = Math.max(from, at + chunkSize);
     }
   }
-  if (from < size) yield { from, to: size };
+  if (from < size) yield { start: from, end: size };
 }

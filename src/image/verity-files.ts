@@ -2,6 +2,7 @@
 import { display, type ByteString } from '../bytes/byte-string.js';
 import { ThawfsError } from '../errors.js';
 import { DIGEST_SIZE, hashLeaves } from '../hash/sha256.js';
+import { zeroLeaves } from '../hash/zero-leaves.js';
 import { walk, type DirectoryNode, type FileNode } from '../model/tree.js';
 import { BLOCK_SIZE, GiB } from '../units.js';
 import { describeFsVerity } from '../verity/fsverity.js';
@@ -35,15 +36,7 @@ function demandSize(path: ByteString, { content: { size } }: FileNode): void {
 }
 
 function leavesOf({ content }: FileNode): Uint8Array {
-  const leaves = new Uint8Array(Math.ceil(content.size / BLOCK_SIZE) * DIGEST_SIZE);
-  fillZeroLeaves(leaves);
+  const leaves = zeroLeaves(Math.ceil(content.size / BLOCK_SIZE), noSalt); // holes are hashed as what they read as
   for (const { offset, bytes } of contentWindows(content)) hashLeaves(bytes, noSalt, leaves.subarray(offset / BLOCK_SIZE * DIGEST_SIZE));
   return leaves;
-}
-
-/** Holes are hashed as what they read as. */
-function fillZeroLeaves(leaves: Uint8Array): void {
-  if (leaves.length === 0) return;
-  hashLeaves(new Uint8Array(BLOCK_SIZE), noSalt, leaves.subarray(0, DIGEST_SIZE));
-  for (let filled = DIGEST_SIZE; filled < leaves.length; filled *= 2) leaves.copyWithin(filled, 0, Math.min(filled, leaves.length - filled));
 }

@@ -1,12 +1,12 @@
 /** The whole chunk index of an image in flat arrays: 48 bytes a chunk, so that images of 20 GB compare in little memory. */
 import { fromBytes } from '../bytes/byte-string.js';
 import { parseHex } from '../bytes/hex.js';
+import { zeroChunkId } from '../chunk/zero-chunk.js';
 import { INDEX_PAGE_ENTRIES } from '../format/container.js';
-import { DIGEST_SIZE, hashLeaves, sha256 } from '../hash/sha256.js';
+import { DIGEST_SIZE } from '../hash/sha256.js';
 import type { Image } from '../image/image.js';
 import type { ReadOptions } from '../source/range-source.js';
 import type { ChunkRef } from '../store/chunk-store.js';
-import { BLOCK_SIZE } from '../units.js';
 
 /** Index pages asked for at a time. */
 const PAGES_UNDER_WAY = 8;
@@ -26,9 +26,7 @@ export class ChunkTable {
     this.ids = new Uint8Array(chunkCount * DIGEST_SIZE);
     this.sizes = new Uint32Array(chunkCount);
     this.offsets = new Float64Array(chunkCount);
-    const leaves = new Uint8Array(chunkSize / BLOCK_SIZE * DIGEST_SIZE);
-    hashLeaves(new Uint8Array(chunkSize), parseHex(manifest.verity.salt, 'manifest.verity.salt'), leaves);
-    this.zeroId = sha256(leaves);
+    this.zeroId = zeroChunkId(chunkSize, parseHex(manifest.verity.salt, 'manifest.verity.salt'));
   }
 
   /** @throws what Image.locate throws */

@@ -6,6 +6,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { Volume } from '../ext4/reader/volume.js';
 import { leavesOffset } from '../format/manifest.js';
 import { DIGEST_SIZE, hashLeaves } from '../hash/sha256.js';
+import { zeroLeaves } from '../hash/zero-leaves.js';
 import { contentWindows, Windows, type ContentRun } from '../image/content-reader.js';
 import type { Image } from '../image/image.js';
 import type { Content, Piece } from '../model/content.js';
@@ -72,8 +73,7 @@ class Key {
 
   private skipTo(block: number): void {
     if (this.blocks >= block) return;
-    const zeroLeaf = new Uint8Array(DIGEST_SIZE);
-    hashLeaves(new Uint8Array(BLOCK_SIZE), this.salt, zeroLeaf);
+    const zeroLeaf = zeroLeaves(1, this.salt);
     for (; this.blocks < block; this.blocks++) this.hash.update(zeroLeaf);
   }
 }

@@ -4,6 +4,7 @@ import { parseUuid } from '../bytes/uuid.js';
 import { openCodec } from '../codec/registry.js';
 import { ThawfsError } from '../errors.js';
 import type { Manifest } from '../format/manifest.js';
+import { zeroChunkId } from '../chunk/zero-chunk.js';
 import { DIGEST_SIZE, hashLeaves, sha256 } from '../hash/sha256.js';
 import type { Content } from '../model/content.js';
 import { BLOCK_SIZE } from '../units.js';
@@ -56,8 +57,7 @@ export class ImageWriter {
     this.chunk = new Uint8Array(chunkSize);
     this.hashMemory = new Uint8Array(chunkSize);
     this.digests = new Uint8Array(chunkSize / BLOCK_SIZE * DIGEST_SIZE);
-    hashLeaves(this.chunk, this.salt, this.digests);
-    this.zeroId = sha256(this.digests);
+    this.zeroId = zeroChunkId(chunkSize, this.salt);
   }
 
   /** Raw bytes so far. */

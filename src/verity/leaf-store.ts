@@ -1,9 +1,10 @@
 /** Leaf digests of a whole image, 32 bytes a block: in slabs, of which those over nothing but zero blocks are all the same one. */
 import { PieceFiller } from '../bytes/piece-filler.js';
 import type { RandomAccess } from '../bytes/random-access.js';
-import { DIGEST_SIZE, hashLeaves } from '../hash/sha256.js';
+import { DIGEST_SIZE } from '../hash/sha256.js';
+import { zeroLeaves } from '../hash/zero-leaves.js';
 import type { Piece } from '../model/content.js';
-import { BLOCK_SIZE, KiB, MiB } from '../units.js';
+import { KiB, MiB } from '../units.js';
 
 const SLAB_SIZE = 64 * KiB; // leaves of 8 MiB
 const LEAVES_PER_SLAB = SLAB_SIZE / DIGEST_SIZE;
@@ -28,10 +29,7 @@ export class LeafStore {
 
   /** @param salt of the image. @param overflow takes what does not fit into 8 MiB; none = memory takes all */
   constructor(salt: Uint8Array, private readonly overflow?: LeafOverflow) {
-    const leaf = new Uint8Array(DIGEST_SIZE);
-    hashLeaves(new Uint8Array(BLOCK_SIZE), salt, leaf);
-    this.zeroSlab = new Uint8Array(SLAB_SIZE);
-    for (let at = 0; at < SLAB_SIZE; at += DIGEST_SIZE) this.zeroSlab.set(leaf, at);
+    this.zeroSlab = zeroLeaves(LEAVES_PER_SLAB, salt);
   }
 
   get count(): number {
