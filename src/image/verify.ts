@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { Ext4Reader } from '../ext4/reader/reader.js';
 import { checkStructure, type Ext4Check } from '../ext4/reader/check.js';
 import type { Manifest } from '../format/manifest.js';
+import { schemeOf } from '../source/open-source.js';
 import type { TrustReport } from '../trust/policy.js';
 import { checkContainer, type CheckOptions, type LocalFile } from './check-container.js';
 import type { Image } from './image.js';
@@ -65,5 +66,5 @@ export async function checkImage(image: Image, local: LocalFile | undefined, opt
 
 function pathOf(location: string): string | undefined {
   if (/^file:/i.test(location)) return fileURLToPath(location);
-  return /^[a-z][a-z0-9+.-]+:/i.test(location) ? undefined : location;
+  return schemeOf(location) === undefined ? location : undefined;
 }

@@ -21,13 +21,14 @@ export type LiveMount = MountStatus & { readonly socket: string };
 export async function mountStatus(runtimeFolder = defaultRuntimeFolder()): Promise<MountStatus[]> {
   // Before the table is read: a mount that is handed over in between is then told twice, and not left out.
   const answers = await liveMounts(runtimeFolder);
-  const local = readMountTable().flatMap((entry): MountStatus[] => {
+  const table = readMountTable();
+  const local = table.flatMap((entry): MountStatus[] => {
     const path = rawCopyUnder(entry);
     return path === undefined ? [] : [{ target: entry.target, backend: 'block', state: 'local', rawImage: path, rootHash: path.slice(-64) }];
   });
   const live = answers.filter((mount) => !local.some(({ target, rootHash }) => target === mount.target && rootHash === mount['rootHash']));
   // The layers of an overlay are not in the table; an overlay of ours without servers has only layers that are complete.
-  const overlays = readMountTable().filter((entry) => entry.type === 'overlay' && isOurs(entry) && live.every(({ target, state }) => target !== entry.target || state === 'detached'))
+  const overlays = table.filter((entry) => entry.type === 'overlay' && isOurs(entry) && live.every(({ target, state }) => target !== entry.target || state === 'detached'))
     .map(({ target }): MountStatus => ({ target, backend: 'block', state: 'local' }));
   return [...live, ...local, ...overlays].sort((a, b) => (a.target < b.target ? -1 : 1));
 }

@@ -3,6 +3,7 @@
  * nothing can hang it.
  */
 import { closeSync, rmSync } from 'node:fs';
+import { Promised } from '../store/promised.js';
 import { redirectOutput } from '../sys/redirect.js';
 import { KiB, MiB } from '../units.js';
 import type { Ahead } from './ahead.js';
@@ -33,10 +34,9 @@ export async function supervise(plan: MountPlan, ahead: Ahead | undefined): Prom
   let placed = false;
   let device: string | undefined;
   let handedOver: Promise<boolean> = Promise.resolve(false);
+  /** When the front wants nothing more; and whether it does. */
+  const settlement = new Promised<void>();
   let settled = false;
-  let settle = (): void => undefined;
-  /** The front wants nothing more. */
-  const settlement = new Promise<void>((resolve) => { settle = () => { settled = true; resolve(); }; });
   let populator: Populator | undefined;
   /** The device first: whoever waits for an answer then gets an error, and can end. */
   const leave = async (status: number): Promise<void> => {
@@ -57,7 +57,7 @@ export async function supervise(plan: MountPlan, ahead: Ahead | undefined): Prom
   const handOver = async (path: string): Promise<void> => {
     const devices = await attaching.catch(() => undefined);
     if (devices === undefined) return;
-    await settlement; // A small image is complete before its front has asked this process for all it wants.
+    await settlement.promise; // A small image is complete before its front has asked this process for all it wants.
     if (leaving) return;
     handedOver = callAttacher({ type: 'hand-over', devices, path, readAhead: MiB }).then(() => true, (error: unknown) => {
       // Not where the mount has just ended, and with it its devices: that is heard of in a moment.
@@ -78,9 +78,8 @@ export async function supervise(plan: MountPlan, ahead: Ahead | undefined): Prom
   };
   const fail = (error: unknown): void => { reply({ type: 'failed', error: recordOf(error) }, () => { void leave(1); }); };
 
-  let startServing = (): void => undefined;
-  const serving = new Promise<void>((resolve) => { startServing = resolve; });
-  const succession = new Succession(plan, fuse.device, { serving: () => { startServing(); }, unmounted: () => { void leave(0); }, complete: (path) => { void handOver(path); }, arrived: () => { populator?.arrived(); }, gaveUp: fail }, ahead?.server);
+  const serving = new Promised<void>();
+  const succession = new Succession(plan, fuse.device, { serving: () => { serving.resolve(); }, unmounted: () => { void leave(0); }, complete: (path) => { void handOver(path); }, arrived: () => { populator?.arrived(); }, gaveUp: fail }, ahead?.server);
   let detached = false;
   const control = new ControlSocket(plan, {
     facts: () => ({ ...succession.status, ...(device === undefined ? {} : { device }), ...(populator === undefined ? {} : { populated: populator.status }), ...(detached ? { state: 'detached' } : {}) }),
@@ -112,7 +111,7 @@ export async function supervise(plan: MountPlan, ahead: Ahead | undefined): Prom
   const abandoned = (): void => { void leave(1); };
   process.once('disconnect', abandoned);
   try {
-    await serving;
+    await serving.promise;
     if (attacher === undefined) fuse.place();
     else {
       attaching = attacher.call({ type: 'attach', target: plan.target, attributes: plan.attributes, label: `thawfs ${plan.id}`, readAhead: READ_AHEAD_WHILE_FETCHING });
@@ -129,7 +128,8 @@ export async function supervise(plan: MountPlan, ahead: Ahead | undefined): Prom
   const orphaned = (): void => { detach(settled ? plan.directory : plan.target); };
   process.once('disconnect', orphaned);
   process.once('message', () => {
-    settle();
+    settled = true;
+    settlement.resolve();
     if (plan.foreground) return;
     process.off('disconnect', orphaned);
     process.disconnect();

@@ -16,12 +16,12 @@ import { DIGEST_SIZE, hashLeaves, sha256 } from '../hash/sha256.js';
 import type { ReadOptions } from '../source/range-source.js';
 import type { ChunkRef } from '../store/chunk-store.js';
 import { DiskStore } from '../store/disk-store.js';
+import { readUpTo } from '../sys/descriptor.js';
 import { LocalBytes } from '../sys/local-bytes.js';
 import { dataRanges } from '../sys/seek.js';
 import { BLOCK_SIZE, roundUp } from '../units.js';
 import { readVerityClaim } from '../verity/superblock.js';
 import type { ChunkTable } from './chunk-table.js';
-import { readUpTo } from '../sys/descriptor.js';
 import type { ImageSeed, Seed } from './seed.js';
 import { hasMagic } from './side-kind.js';
 
@@ -96,13 +96,29 @@ class FrameMaker {
   }
 }
 
-/** An image of which another compressor, or another level, made the frames: for which nobody who publishes should pay with a full download. */
-export class RecodedSeed implements Seed {
-  private readonly maker: FrameMaker;
+/** A seed whose chunks become frames here. */
+abstract class ChunkSeed implements Seed {
+  protected readonly maker: FrameMaker;
 
-  /** @param image which the caller closes */
-  constructor(private readonly image: ImageSeed, { manifest }: Pick<Wanted, 'manifest'>) {
+  protected constructor({ manifest }: Pick<Wanted, 'manifest'>) {
     this.maker = new FrameMaker(manifest);
+  }
+
+  hasFramesOf(manifest: Manifest): boolean {
+    return this.maker.makesFramesOf(manifest);
+  }
+
+  abstract readonly location: string;
+  abstract has(key: string): boolean;
+  abstract read(chunk: ChunkRef, options: ReadOptions): Promise<Uint8Array | undefined>;
+  abstract close(): Promise<void>;
+}
+
+/** An image of which another compressor, or another level, made the frames: for which nobody who publishes should pay with a full download. */
+export class RecodedSeed extends ChunkSeed {
+  /** @param image which the caller closes */
+  constructor(private readonly image: ImageSeed, wanted: Pick<Wanted, 'manifest'>) {
+    super(wanted);
   }
 
   get location(): string {
@@ -111,10 +127,6 @@ export class RecodedSeed implements Seed {
 
   get rootHash(): string {
     return this.image.rootHash;
-  }
-
-  hasFramesOf(manifest: Manifest): boolean {
-    return this.maker.makesFramesOf(manifest);
   }
 
   has(key: string): boolean {
@@ -126,18 +138,17 @@ export class RecodedSeed implements Seed {
   }
 
   close(): Promise<void> {
-    return this.image.close();
+    return Promise.resolve();
   }
 }
 
 /** A raw image: chunks are found where they begin at a whole number of chunks. */
-class RawSeed implements Seed {
-  private readonly maker: FrameMaker;
+class RawSeed extends ChunkSeed {
   /** Offsets by key. */
   private readonly places = new Map<string, number>();
 
   private constructor(private readonly opened: LocalBytes, readonly rootHash: string | undefined, private readonly wanted: Wanted) {
-    this.maker = new FrameMaker(wanted.manifest);
+    super(wanted);
   }
 
   static async open(location: string, wanted: Wanted, options: ReadOptions): Promise<RawSeed> {
@@ -154,10 +165,6 @@ class RawSeed implements Seed {
 
   get location(): string {
     return this.opened.path;
-  }
-
-  hasFramesOf(manifest: Manifest): boolean {
-    return this.maker.makesFramesOf(manifest);
   }
 
   has(key: string): boolean {
@@ -197,17 +204,12 @@ class RawSeed implements Seed {
 }
 
 /** The chunk cache of mounts. */
-class CacheSeed implements Seed {
+class CacheSeed extends ChunkSeed {
   private readonly store: DiskStore;
-  private readonly maker: FrameMaker;
 
-  constructor(readonly location: string, { manifest }: Wanted) {
+  constructor(readonly location: string, wanted: Wanted) {
+    super(wanted);
     this.store = new DiskStore(location, Infinity); // how much it may hold is for others to say
-    this.maker = new FrameMaker(manifest);
-  }
-
-  hasFramesOf(manifest: Manifest): boolean {
-    return this.maker.makesFramesOf(manifest);
   }
 
   has(key: string): boolean {

@@ -2,11 +2,10 @@
  * The old image as a patch reads it: a file that thawfs built, or its raw image in a file or on a block device. That it is the right one is
  * checked when it is opened; its bytes are not, because everything that is made of them is: a block is hashed once, when it is new.
  */
-import { closeSync, constants, openSync } from 'node:fs';
 import { toHex } from '../bytes/hex.js';
 import type { Codec } from '../codec/codec.js';
 import { openCodec } from '../codec/registry.js';
-import { fromErrno, ThawfsError } from '../errors.js';
+import { ThawfsError } from '../errors.js';
 import type { PatchHeader } from '../format/patch.js';
 import type { Image } from '../image/image.js';
 import { openImage } from '../image/open.js';
@@ -53,7 +52,7 @@ class ImageBase implements PatchBase {
   private readonly keptMost: number;
 
   /** @param hasFrames false when the same raw image lies in other frames than those the patch knows */
-  private constructor(private readonly image: Image, private readonly fd: number, private readonly hasFrames: boolean) {
+  private constructor(private readonly image: Image, private readonly opened: LocalBytes, private readonly hasFrames: boolean) {
     this.chunkSize = image.manifest.index.chunkSize;
     this.frame = Buffer.allocUnsafeSlow(this.codec.bound(this.chunkSize));
     this.keptMost = Math.max(KEPT_MIN, KEPT_SIZE / this.chunkSize);
@@ -64,7 +63,7 @@ class ImageBase implements PatchBase {
     const image = await openImage(location, { trust: { keys: [], allowUnsigned: true, now: 0 }, cacheBytes: 0 });
     try {
       const { index, verity, name, sequence } = image.manifest;
-      if (toHex(baseRootHash) === verity.rootHash) return new ImageBase(image, openReadOnly(location), toHex(baseRootDigest) === index.rootDigest);
+      if (toHex(baseRootHash) === verity.rootHash) return new ImageBase(image, LocalBytes.open(location), toHex(baseRootDigest) === index.rootDigest);
       throw new ThawfsError('WRONG_BASE', `the patch applies to an image with root hash ${toHex(baseRootHash)}; this one (${name}, sequence ${sequence}) has ${verity.rootHash}`, {
         detail: { expected: toHex(baseRootHash), actual: verity.rootHash }, suggestion: 'Apply it to the image that it was made from, or use thawfs pull.',
       });
@@ -103,7 +102,7 @@ class ImageBase implements PatchBase {
   }
 
   async close(): Promise<void> {
-    closeSync(this.fd);
+    this.opened[Symbol.dispose]();
     await this.image.close();
   }
 
@@ -121,7 +120,7 @@ class ImageBase implements PatchBase {
     const frame = this.frame.subarray(0, frameSize);
     const raw = this.room(number).subarray(0, size);
     try {
-      if (readUpTo(this.fd, frame, frameOffset, this.image.location) < frameSize) throw bad('base', 'became shorter');
+      if (readUpTo(this.opened.fd, frame, frameOffset, this.image.location) < frameSize) throw bad('base', 'became shorter');
       this.codec.decompress(frame, raw);
     } catch (cause) {
       this.kept.delete(number);
@@ -204,12 +203,4 @@ function requireInside(offset: number, length: number, size: number): void {
 function requireRead(done: number, { length }: Uint8Array, offset: number, location: string): void {
   if (done === length) return;
   throw new ThawfsError('TRUNCATED', `${location}: ends at byte ${offset + done}`, { detail: { location, offset: offset + done }, suggestion: 'Fetch or copy the image again.' });
-}
-
-function openReadOnly(location: string): number {
-  try {
-    return openSync(location, constants.O_RDONLY | constants.O_NONBLOCK);
-  } catch (error) {
-    throw fromErrno(error, `opening ${location}`);
-  }
 }

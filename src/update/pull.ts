@@ -81,8 +81,9 @@ export async function pullImage(location: string, output: string, options: PullO
     const { manifest } = image;
     for (const path of paths) if (holders.has(path)) others.push(await openChunkSeed(path, { manifest, table }, options));
     // First those of which frames need only be copied.
-    const [same, foreign] = [true, false].map((has) => images.filter((seed) => seed.hasFramesOf(manifest) === has)) as [ImageSeed[], ImageSeed[]];
-    const seeds = [...same, ...foreign.map((seed) => new RecodedSeed(seed, image)), ...others];
+    const same = images.filter((seed) => seed.hasFramesOf(manifest));
+    const recoded = images.filter((seed) => !same.includes(seed)).map((seed) => new RecodedSeed(seed, image));
+    const seeds = [...same, ...recoded, ...others];
     return await new Pull(location, image, table, seeds, output, options).run();
   } finally {
     for (const seed of [...images, ...others]) await seed.close();
