@@ -216,6 +216,11 @@ export class IndexReader {
   }
 }
 
+/** @returns the first chunk that a page does not tell of */
+export function endOfPage({ level, number }: PagePlace): number {
+  return (number + 1) * INDEX_PAGE_ENTRIES ** (level + 1);
+}
+
 /** @returns whether {@link IndexReader.find} needs a page first */
 export function isPagePlace(place: ChunkPlace | PagePlace): place is PagePlace {
   return 'level' in place;

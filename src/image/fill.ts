@@ -4,16 +4,14 @@ import type { LazyImage } from './lazy-image.js';
 
 export interface FillOptions {
   /** Bytes per second; absent = as fast as possible. */
-  readonly rate?: number;
-  readonly signal?: AbortSignal;
+  readonly rate?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
   /** Called after each step with chunks here and chunks in all. */
   readonly onProgress?: (done: number, total: number) => void;
 }
 
 /** Chunks looked up between two turns of the event loop. */
 const SCAN_STRIDE = 256;
-/** What a chunk's frame is taken to have of its raw size when the first steps are measured out. */
-const USUAL_RATIO = 0.4;
 
 /**
  * Fetches every chunk that is not local. The scheduler says when the link has room; steps are sent without waiting for those before.
@@ -21,31 +19,23 @@ const USUAL_RATIO = 0.4;
  * @throws as LazyImage.fetchAhead; what was fetched stays, so a later fill goes on from there
  */
 export async function fillImage(image: LazyImage, { rate, signal, onProgress }: FillOptions = {}): Promise<void> {
-  const { chunkCount, chunkSize, scheduler } = image;
+  const { chunkCount, scheduler } = image;
   let done = 0;
-  for (let chunk = 0; chunk < chunkCount; chunk++) {
-    if (image.isLocal(chunk)) done++;
-    if (chunk % SCAN_STRIDE === 0) await pause(0, signal);
-  }
+  for (const here = image.localChunks(); here.next().done !== true; done++) if (done % SCAN_STRIDE === 0) await pause(0, signal);
   onProgress?.(done, chunkCount);
   const steps = new Set<Promise<void>>();
   let failure: { readonly error: unknown } | undefined;
-  let [bytesSent, rawSent] = [0, 0];
+  let bytesSent = 0;
   const begun = performance.now();
   for (let next = 0; next < chunkCount && failure === undefined;) {
     await scheduler.room(signal);
-    const ratio = rawSent === 0 ? USUAL_RATIO : bytesSent / rawSent;
-    const most = Math.max(1, Math.round(scheduler.stepSize / (chunkSize * ratio)));
-    const step: number[] = [];
-    for (; next < chunkCount && step.length < most; next++) if (!image.isLocal(next)) step.push(next);
-    if (step.length === 0) break;
     // Until they are sent for, the link seems to have room for more.
-    const sent = await image.fetchAhead(step, signal).catch((error: unknown) => { failure = { error }; });
+    const sent = await image.fetchAhead(next, scheduler.stepSize, signal).catch((error: unknown) => { failure = { error }; });
     if (sent === undefined) break;
+    next = sent.next;
     const fetched = sent.landed.then(() => {
       bytesSent += sent.size;
-      rawSent += step.length * chunkSize;
-      done += step.length;
+      done += sent.count;
       onProgress?.(Math.min(done, chunkCount), chunkCount);
     }, (error: unknown) => { failure ??= { error }; }).finally(() => { steps.delete(fetched); });
     steps.add(fetched);

@@ -10,9 +10,10 @@ import { LocalImage } from './local-image.js';
  *
  * @param head as it was trusted
  * @param opened the origin with its first bytes
+ * @returns how many were not here before
  * @throws what reading the page throws; INDEX_DIGEST_MISMATCH, CHUNK_DIGEST_MISMATCH: nothing that is wrong is kept
  */
-export function keepFirstChunks(head: Uint8Array, opened: OpenedSource, cache: DiskStore, options: ReadOptions = {}): Promise<void> {
+export function keepFirstChunks(head: Uint8Array, opened: OpenedSource, cache: DiskStore, options: ReadOptions = {}): Promise<number> {
   return new FirstChunks(head, cache).keepFrom(opened, options);
 }
 
@@ -21,17 +22,20 @@ class FirstChunks extends LocalImage {
     super({ head, locations: [], cache, memorySize: 0 }, []);
   }
 
-  async keepFrom({ source, opening }: OpenedSource, options: ReadOptions): Promise<void> {
+  async keepFrom({ source, opening }: OpenedSource, options: ReadOptions): Promise<number> {
+    let kept = 0;
     for (let place = this.localIndex.descend(0); isPagePlace(place); place = this.localIndex.descend(0)) {
       this.localIndex.accept(place, await source.read(place.offset, place.size, options));
     }
     for (let chunk = 0; chunk < this.chunkCount; chunk++) {
       const place = this.localIndex.find(chunk);
-      if (place === undefined || place.frameOffset + place.frameSize > opening.length) return;
+      if (place === undefined || place.frameOffset + place.frameSize > opening.length) break;
       if (this.cache.has(toHex(place.id))) continue;
       const frame = opening.subarray(place.frameOffset, place.frameOffset + place.frameSize);
       this.decoder.check(place, frame);
       this.cache.write(toHex(place.id), frame);
+      kept++;
     }
+    return kept;
   }
 }

@@ -14,7 +14,7 @@ import { FrameKeeper } from './frame-keeper.js';
 import { LazyIndex } from './lazy-index.js';
 import type { LocalSource } from './local-chunks.js';
 import { LocalImage, openFiles, type LocalImageOptions } from './local-image.js';
-import { noOrigins, Origins } from './origins.js';
+import { noOrigins, Origins, type OpenedOrigin } from './origins.js';
 import { ReadAhead } from './read-ahead.js';
 
 export interface LazyImageOptions extends LocalImageOptions {
@@ -27,12 +27,27 @@ export interface LazyImageOptions extends LocalImageOptions {
   /** All of it will be fetched in the end: reading ahead then costs nothing, and may bet more. */
   readonly filling?: boolean;
   readonly sourceOptions?: SourceOptions;
+  /** The origin that is open already, and what it told of the link; with connections for MAX_REQUESTS. Closed with the image, also when that cannot be opened. */
+  readonly opened?: OpenedOrigin & { readonly link: LinkMeter } | undefined;
+}
+
+/** What {@link LazyImage.fetchAhead} sent for. */
+export interface SentAhead {
+  readonly count: number;
+  /** Frame bytes. */
+  readonly size: number;
+  readonly next: number;
+  readonly landed: Promise<unknown>;
 }
 
 /** Wait between two attempts while no origin answers, milliseconds. */
 const RETRY_INTERVAL = 500;
 /** Chunks before a page of the index is needed at which a fill sends for it: a page tells of 1,024. */
 const INDEX_AHEAD = 1024;
+/** Pages that a fill sends for at once when it begins. */
+const EARLY_PAGES = 7;
+/** Chunks of a step at most: those of zeros have next to no frame. */
+const STEP_CHUNKS = 1024;
 
 export class LazyImage extends LocalImage {
   readonly scheduler: FetchScheduler;
@@ -40,14 +55,14 @@ export class LazyImage extends LocalImage {
   private readonly keeper: FrameKeeper | undefined;
   private readonly shared: SharedFetches<Landed> | undefined;
   private readonly ahead: ReadAhead;
-  private readonly origins: Pick<Origins<Landed>, 'connect'>;
+  private readonly origins: Pick<Origins<Landed>, 'close' | 'connect'>;
 
   private constructor(private readonly options: LazyImageOptions, files: readonly LocalSource[]) {
     super(options, files);
-    const { cache, offline, sourceOptions, locations, filling = false, unattended = false } = options;
+    const { cache, offline, sourceOptions, locations, filling = false, unattended = false, opened } = options;
     const { head, decoder, chunkSize, chunkCount } = this;
     this.keeper = cache === undefined ? undefined : new FrameKeeper(cache, chunkSize, this.salt);
-    const link = new LinkMeter();
+    const link = opened?.link ?? new LinkMeter();
     const onRequest: SourceOptions['onRequest'] = (request) => {
       this.statistics.requests++;
       this.statistics.bytesFetched += request.bytesReceived;
@@ -63,7 +78,7 @@ export class LazyImage extends LocalImage {
       cache?.write(toHex(place.id), frame);
       return bytes;
     };
-    const origins = offline === true ? noOrigins : new Origins(locations, head, { ...sourceOptions, onRequest, link }, decodeFetched, () => { this.statistics.refetched++; });
+    const origins = offline === true ? noOrigins : new Origins(locations, head, { ...sourceOptions, onRequest, link }, decodeFetched, () => { this.statistics.refetched++; }, opened);
     this.origins = origins;
     this.index = new LazyIndex(this.localIndex, (offset, length, judge) => origins.read(offset, length, judge));
     // What is here but damaged counts as missing to those who wait for it.
@@ -76,7 +91,12 @@ export class LazyImage extends LocalImage {
 
   /** Opens what is local; no request is made. @throws what the head's decoders throw: it is not the head of an image */
   static async open(options: LazyImageOptions): Promise<LazyImage> {
-    return new LazyImage(options, await openFiles(options.locations));
+    try {
+      return new LazyImage(options, await openFiles(options.locations));
+    } catch (error) {
+      await options.opened?.source.close();
+      throw error;
+    }
   }
 
   /**
@@ -117,6 +137,7 @@ export class LazyImage extends LocalImage {
   override async close(): Promise<void> {
     await this.keeper?.close();
     this.shared?.close();
+    await this.origins.close();
     await super.close();
   }
 
@@ -137,21 +158,37 @@ export class LazyImage extends LocalImage {
     if (!this.isLocal(this.chunkCount - 1)) this.origins.connect();
   }
 
+  /** Sends for the pages of the index that a fill needs first, but for the very first: connections that bring them have begun when chunks are wanted. */
+  hastenIndex(): void {
+    for (let chunk = INDEX_AHEAD; chunk < this.chunkCount && chunk <= EARLY_PAGES * INDEX_AHEAD; chunk += INDEX_AHEAD) this.index.hasten(chunk, 1);
+  }
+
   /**
-   * Sends for chunks that go to the disk without being kept in memory; nobody waits for them.
+   * Sends for chunks that are not here, in order; they go to the disk without being kept in memory, and nobody waits for them.
    *
-   * @param chunks ascending
-   * @returns when they are sent for: their compressed bytes, and what resolves when they are here, and rejects at the first failure as {@link fetch} does
+   * @param from the first that is considered
+   * @param size frame bytes after which it is enough for this time
+   * @returns when they are sent for: how many and of how many frame bytes, the first that was not considered any more, and what resolves when they are here, and
+   *   rejects at the first failure as {@link fetch} does
    * @throws what fetching index pages throws
    */
-  async fetchAhead(chunks: readonly number[], signal?: AbortSignal): Promise<{ readonly size: number; readonly landed: Promise<unknown> }> {
-    const places = await this.index.locate(chunks, signal);
+  async fetchAhead(from: number, size: number, signal?: AbortSignal): Promise<SentAhead> {
+    const places: ChunkPlace[] = [];
+    let [next, bytes] = [from, 0];
+    for (; next < this.chunkCount && bytes < size && places.length < STEP_CHUNKS; next++) {
+      if (this.isLocal(next)) continue;
+      const known = this.localIndex.find(next);
+      if (known === undefined && places.length > 0) break; // these need not wait for a page
+      const place = known ?? (await this.index.locate([next], signal))[0]!;
+      places.push(place);
+      bytes += place.frameSize;
+    }
     signal?.throwIfAborted();
     // A page that is only asked for when it is needed leaves the link idle for a round trip, and connections begin slowly after that.
-    if (chunks.length > 0) this.index.hasten(Math.min(chunks.at(-1)! + INDEX_AHEAD, this.chunkCount - 1));
+    if (places.length > 0) this.index.hasten(Math.min(next - 1 + INDEX_AHEAD, this.chunkCount - 1));
     const landed = Promise.all(this.scheduler.fill(places));
     ignoreFailure(landed);
-    return { size: places.reduce((sum, { frameSize }) => sum + frameSize, 0), landed };
+    return { count: places.length, size: bytes, next, landed };
   }
 
   /** Tries again while no origin answers and there is time. */

@@ -27,16 +27,20 @@ export class LazyIndex {
     return places;
   }
 
-  /** Sends for the page that tells of a chunk, if it is not here; nobody waits for it yet. */
-  hasten(chunk: number): void {
+  /**
+   * Sends for the page that tells of a chunk, if it is not here; nobody waits for it yet.
+   *
+   * @param pages that one request may bring
+   */
+  hasten(chunk: number, pages = PAGES_PER_REQUEST): void {
     const place = this.local.descend(chunk);
-    if (isPagePlace(place)) ignoreFailure(this.arrival(place));
+    if (isPagePlace(place)) ignoreFailure(this.arrival(place, pages));
   }
 
-  private arrival(place: PagePlace): Promise<void> {
+  private arrival(place: PagePlace, most = PAGES_PER_REQUEST): Promise<void> {
     const under = this.arriving.get(place.offset);
     if (under !== undefined) return under;
-    const pages = this.local.reader.around(place, PAGES_PER_REQUEST);
+    const pages = this.local.reader.around(place, most);
     const arrival = this.fetchPages(place, pages).finally(() => { for (const { offset } of pages) this.arriving.delete(offset); });
     for (const { offset } of pages) this.arriving.set(offset, arrival);
     return arrival;

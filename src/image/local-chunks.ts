@@ -5,7 +5,7 @@
 import { toHex } from '../bytes/hex.js';
 import type { ChunkDecoder } from '../chunk/chunk-decoder.js';
 import type { DecodedChunk } from '../chunk/decoded-chunk.js';
-import type { ChunkPlace } from '../chunk/index-reader.js';
+import { endOfPage, isPagePlace, type ChunkPlace } from '../chunk/index-reader.js';
 import { hasCode, ThawfsError } from '../errors.js';
 import type { Manifest } from '../format/manifest.js';
 import type { RangeSource } from '../source/range-source.js';
@@ -47,6 +47,19 @@ export class LocalChunks {
     if (this.isWhole) return true;
     const place = this.index.find(chunk);
     return place !== undefined && this.places.cache?.has(toHex(place.id)) === true;
+  }
+
+  /** @returns the chunks of which {@link has} says yes, ascending. Of what an absent page of the index tells of nothing is here, and it is asked for once */
+  *all(chunkCount: number): Generator<number> {
+    for (let chunk = 0; chunk < chunkCount;) {
+      const place = this.isWhole ? undefined : this.index.descend(chunk);
+      if (place !== undefined && isPagePlace(place)) {
+        chunk = endOfPage(place);
+        continue;
+      }
+      if (place === undefined || this.places.cache?.has(toHex(place.id)) === true) yield chunk;
+      chunk++;
+    }
   }
 
   /**

@@ -138,6 +138,11 @@ export class LocalImage implements RandomAccess {
     return this.local.has(chunk);
   }
 
+  /** @returns the chunks that are local, ascending, as far as index pages are here to tell */
+  localChunks(): Iterator<number> & Iterable<number> {
+    return this.local.all(this.chunkCount);
+  }
+
   /** @returns whether the chunk is known to hold zeros only, here or not */
   isHole(chunk: number): boolean {
     const place = this.localIndex.find(chunk);

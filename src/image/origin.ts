@@ -8,8 +8,13 @@ import type { RangeSource } from '../source/range-source.js';
 export class Origin {
   private opening: Promise<RangeSource> | undefined;
 
-  /** @param head of the image that was trusted */
-  constructor(readonly location: string, private readonly head: Head, private readonly options: SourceOptions) {}
+  /**
+   * @param head of the image that was trusted
+   * @param opened the location as it is open already, where that head came from
+   */
+  constructor(readonly location: string, private readonly head: Head, private readonly options: SourceOptions, opened?: RangeSource) {
+    if (opened !== undefined) this.opening = Promise.resolve(opened);
+  }
 
   /**
    * @throws SOURCE_CHANGED when there is another image now; what openSource throws. After a failure the next call tries anew
@@ -24,9 +29,16 @@ export class Origin {
 
   /** Tells what a use of the source threw. When another file lies there now, or nothing, the next use looks again. */
   failed(error: unknown): void {
-    if (!hasCode(error, 'SOURCE_CHANGED', 'SOURCE_UNREACHABLE')) return;
-    void this.opening?.then((source) => source.close()).catch(() => undefined);
+    if (hasCode(error, 'SOURCE_UNREACHABLE')) void this.close();
+    // What is under way finds the same by itself, and should say so rather than that it was ended.
+    if (hasCode(error, 'SOURCE_CHANGED')) this.opening = undefined;
+  }
+
+  /** Ends what is under way; the next use opens it again. */
+  async close(): Promise<void> {
+    const { opening } = this;
     this.opening = undefined;
+    await opening?.then((source) => source.close()).catch(() => undefined);
   }
 
   private async open(): Promise<RangeSource> {

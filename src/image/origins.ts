@@ -2,6 +2,7 @@
 import type { Head } from '../chunk/head.js';
 import { ThawfsError } from '../errors.js';
 import type { SourceOptions } from '../source/open-source.js';
+import type { RangeSource } from '../source/range-source.js';
 import type { ChunkStore } from '../store/chunk-store.js';
 import { FailoverStore } from '../store/failover-store.js';
 import { RemoteStore, type DecodeChunk } from '../store/remote-store.js';
@@ -9,13 +10,22 @@ import { MAX_REQUESTS } from './fetch-scheduler.js';
 import { Origin } from './origin.js';
 import { OriginStore } from './origin-store.js';
 
+/** A location and its source, of which the head was read and trusted. */
+export interface OpenedOrigin {
+  readonly at: string;
+  readonly source: RangeSource;
+}
+
 export class Origins<Landed> {
   readonly chunks: ChunkStore<Landed>;
   private readonly origins: readonly Origin[];
 
-  /** @param locations best first */
-  constructor(locations: readonly string[], head: Head, options: SourceOptions, decode: DecodeChunk<Landed>, onRefetch: () => void) {
-    this.origins = locations.map((location) => new Origin(location, head, { connections: MAX_REQUESTS, ...options }));
+  /**
+   * @param locations best first
+   * @param opened one of them that is open already; closed with these
+   */
+  constructor(locations: readonly string[], head: Head, options: SourceOptions, decode: DecodeChunk<Landed>, onRefetch: () => void, opened?: OpenedOrigin) {
+    this.origins = locations.map((location) => new Origin(location, head, { connections: MAX_REQUESTS, ...options }, location === opened?.at ? opened.source : undefined));
     // Runs are planned by the scheduler, and what nobody wants is not fetched.
     this.chunks = new FailoverStore(this.origins.map((origin) => new OriginStore(origin, (source) => new RemoteStore(source, decode, onRefetch, { parallel: MAX_REQUESTS, gapSize: 0 }))));
   }
@@ -41,11 +51,16 @@ export class Origins<Landed> {
     }
     throw failure as Error;
   }
+
+  async close(): Promise<void> {
+    await Promise.all(this.origins.map((origin) => origin.close()));
+  }
 }
 
 /** Origins that may not be asked. */
-export const noOrigins: Pick<Origins<never>, 'chunks' | 'connect' | 'read'> = {
+export const noOrigins: Pick<Origins<never>, 'chunks' | 'close' | 'connect' | 'read'> = {
   chunks: { get: (chunks) => chunks.map(() => Promise.reject(offlineError())) },
+  close: () => Promise.resolve(),
   connect: () => undefined,
   read: () => Promise.reject(offlineError()),
 };

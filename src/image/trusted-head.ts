@@ -25,8 +25,8 @@ export interface TrustedHeadOptions {
 export interface TrustedHead {
   readonly bytes: Uint8Array;
   readonly manifest: Manifest;
-  /** Where it came from, when that was to be left open and the head is no remembered one. */
-  readonly opened?: OpenedSource;
+  /** Where it came from, when that was to be left open and the head is no remembered one; `at` is its name among the locations. */
+  readonly opened?: OpenedSource & { readonly at: string };
 }
 
 /**
@@ -45,7 +45,7 @@ export async function openTrustedHead(locations: readonly string[], { trust, cac
           const head = judge(opened.opening, trust);
           remember(cache, locations[0]!, head.bytes);
           kept = keepOpen;
-          return kept ? { ...head, opened } : head;
+          return kept ? { ...head, opened: { ...opened, at: location } } : head;
         } finally {
           if (!kept) await opened.source.close();
         }

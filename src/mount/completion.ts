@@ -83,8 +83,7 @@ export class Completion {
   /** @throws NO_SPACE when the store has evicted some, or did not take them */
   private requireAll(): void {
     const { image, store } = this.options;
-    let here = 0;
-    for (let chunk = 0; chunk < image.chunkCount; chunk++) if (image.isLocal(chunk)) here++;
+    const here = [...image.localChunks()].length;
     if (here === image.chunkCount) return;
     this.state = { ...this.state, done: here };
     throw new ThawfsError('NO_SPACE', `${store.folder}: holds ${here} of ${image.chunkCount} chunks, no more find room`, { suggestion: 'Raise --cache-size, or free disk space.' });

@@ -28,7 +28,7 @@ export class LocalView implements AsyncDisposable {
   localSize(): number {
     const { image } = this;
     let local = 0;
-    for (let chunk = 0; chunk < image.chunkCount; chunk++) if (image.isLocal(chunk)) local += image.sizeOf(chunk);
+    for (const chunk of image.localChunks()) local += image.sizeOf(chunk);
     return local;
   }
 

@@ -2,6 +2,7 @@
  * An HTTP client with a pool of connections. Of undici only what that takes is loaded: its whole (web sockets, caches, mocks) costs every
  * command that is given a URL, and every server, 0.1 s and 9 MB more. The version is pinned; test/unit/source/http.test.ts holds what is used of it.
  */
+import { setImmediate as turn } from 'node:timers/promises';
 import methods from 'undici/lib/api/index.js';
 import DispatcherOfUndici from 'undici/lib/dispatcher/dispatcher.js';
 import EnvHttpProxyAgent from 'undici/lib/dispatcher/env-http-proxy-agent.js';
@@ -37,6 +38,14 @@ export class HttpClient {
   get(url: URL, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<HttpAnswer> {
     const { idleTimeout } = this;
     return this.agent.request({ origin: url.origin, path: url.pathname + url.search, method: 'GET', headers, signal, headersTimeout: idleTimeout, bodyTimeout: idleTimeout });
+  }
+
+  /**
+   * To be awaited after an answer was read to its end. Its connection counts as busy until then: whoever sends the next request before
+   * is given a new one, with its handshake and slow start.
+   */
+  freed(): Promise<void> {
+    return turn();
   }
 
   /** Ends what is under way. */

@@ -168,6 +168,7 @@ class HttpFile {
         if (redirectStatuses.has(response.statusCode)) return this.redirectTarget(url, response, wanted);
         const state = judgeRange(response.statusCode, response.headers, wanted, known);
         const bytes = await collect(response.body, Math.min(length, state.size - offset), wanted, received, link);
+        await this.client.freed();
         return { state, bytes, whole: response.statusCode === 200 };
       } finally {
         // Only what was read to its end leaves the connection fit for the next request; of the rest we want no more bytes.

@@ -4,6 +4,7 @@ import { describe, expect, test } from '@jest/globals';
 import { ChunkMissing } from '../../../src/bytes/random-access.js';
 import { openCodec } from '../../../src/codec/registry.js';
 import { buildImage } from '../../../src/image/build.js';
+import { fillImage } from '../../../src/image/fill.js';
 import { LazyImage } from '../../../src/image/lazy-image.js';
 import { openTrustedHead } from '../../../src/image/trusted-head.js';
 import { DiskStore } from '../../../src/store/disk-store.js';
@@ -42,7 +43,7 @@ function withFullCache(body: (fixture: Fixture) => Promise<void>): Promise<void>
       };
       const { lazy } = await open(cache);
       const numbers = Array.from({ length: lazy.chunkCount }, (_, chunk) => chunk);
-      await (await lazy.fetchAhead(numbers)).landed;
+      await fillImage(lazy);
       const chunks = numbers.map((chunk) => lazy.find(chunk)!);
       await lazy.close();
       await body({ image, server, cache, folder, open, chunks });
