@@ -9,7 +9,8 @@ import { exactSize, fields, percent } from '../src/cli/report.js';
 import { trustFlags, trustPolicy } from '../src/cli/trust.js';
 import { readSigningKeys, signingFlags } from '../src/cli/signing-keys.js';
 import { formatSize } from '../src/units.js';
-import type { BaseReport, BuildReport } from '../src/image/build.js';
+import type { BaseReport, BuildOptions, BuildReport } from '../src/image/build.js';
+import type { ReleaseReport } from '../src/update/release.js';
 
 /** Of the base. */
 const { trust, threshold, 'allow-unsigned': allowUnsigned } = trustFlags;
@@ -35,6 +36,7 @@ SOURCE is one of:
     { description: 'Of a container image:', command: 'skopeo copy docker://debian:12 oci:layout && <%= config.bin %> <%= command.id %> oci:layout -o debian.img.zst --key ci.pem' },
     { description: 'Reproducible although the tree has fresh times and the owner of whoever made it:', command: 'SOURCE_DATE_EPOCH=1700000000 <%= config.bin %> <%= command.id %> out/ -o app.img.zst --clamp-mtime --owner 0:0' },
     { description: 'The next release, laid out so that whoever has the last one fetches little:', command: '<%= config.bin %> <%= command.id %> rootfs/ -o app-18.img.zst --base app-17.img.zst --trust ci.pub --key ci.pem --name app --sequence 18' },
+    { description: 'The same with the patch that pull fetches instead of chunks:', command: '<%= config.bin %> <%= command.id %> rootfs/ -o app-18.img.zst --base app-17.img.zst --publish --trust ci.pub --key ci.pem --name app --sequence 18' },
     { description: 'Laid out for a fast start, as an earlier version was seen to start:', command: '<%= config.bin %> run app1.img.zst --record app.profile -- ./bin/app --version && <%= config.bin %> <%= command.id %> rootfs/ -o app2.img.zst --profile app.profile' },
     { description: 'With the signature that the kernel and systemd check:', command: '<%= config.bin %> <%= command.id %> rootfs/ -o app.img.zst --key release.pem --cert release.crt' },
   ];
@@ -63,6 +65,7 @@ SOURCE is one of:
     }),
     'base': string({ helpValue: 'IMAGE|URL', helpGroup: 'BASE', summary: 'Continue the layout of this older version, so that readers who have it fetch little.' }),
     'max-waste': percentFlag({ helpGroup: 'BASE', dependsOn: ['base'], summary: 'Begin afresh when more of the file system would be of no use. [default: 20%]' }),
+    'publish': boolean({ helpGroup: 'BASE', dependsOn: ['base'], summary: 'Make the patch from the base too, and put it beside the image, where pull finds it: a tenth of what chunks are.' }),
     'zero-free': boolean({ helpGroup: 'BASE', dependsOn: ['base'], summary: 'Blank what is no longer used, instead of leaving old bytes where that saves fetching.' }),
     ...baseTrustFlags,
     'salt': hexFlag({ helpGroup: 'FILE SYSTEM', summary: 'Salt of the hash tree, at most 256 bytes. [default: none]' }),
@@ -80,27 +83,29 @@ SOURCE is one of:
     super(withClampTime(argv), config);
   }
 
-  async run(): Promise<BuildReport> {
+  async run(): Promise<BuildReport | ReleaseReport> {
     const { args: { source }, flags } = await this.parse(Build);
-    const { buildImage } = await import('../src/image/build.js');
     const started = performance.now();
     const progress = await startProgress({ silent: this.jsonEnabled() });
     try {
-      const report = await buildImage({
+      const options: BuildOptions = {
         source, output: flags.output, ...await readSigningKeys(flags),
         check: flags.check, share: flags.share,
         ...given({
           fsVerity: flags['fs-verity'], journal: flags.journal, inlineData: flags['inline-data'],
-          // An older version than this machine has accepted is as good a base.
-          base: flags.base === undefined ? undefined : {
-            location: flags.base, trust: await trustPolicy({ ...flags, 'any-sequence': true }), zeroFree: flags['zero-free'], ...given({ maxWaste: flags['max-waste'] }),
-          },
           name: flags.name, label: flags.label, sequence: flags.sequence, expires: flags.expires, level: flags.level, chunkSize: flags['chunk-size'],
           jobs: flags.jobs, profile: flags.profile, exclude: flags.exclude, oneFileSystem: flags['one-file-system'], platform: flags.platform, owner: flags.owner, clampMtime: clampTime(flags['clamp-mtime'], process.env), salt: flags.salt, uuid: flags.uuid,
           volumeName: flags['volume-name'], size: flags.size, freeBytes: flags.free,
         }),
-        signal: this.signal, onProgress: progress.update,
-      });
+        signal: this.signal,
+      };
+      const watched = { ...options, onProgress: progress.update };
+      const report = flags.base === undefined ? await (await import('../src/image/build.js')).buildImage(watched)
+        : await (await import('../src/update/release.js')).buildRelease({ ...watched, publish: flags.publish, base: {
+            location: flags.base, zeroFree: flags['zero-free'],
+            trust: await trustPolicy({ ...flags, 'any-sequence': true }), // an older version than this machine has accepted is as good a base
+            ...given({ maxWaste: flags['max-waste'] }),
+          } });
       progress.stop();
       for (const warning of report.warnings) this.remark(`warning: ${warning}`);
       this.log(summary(report, (performance.now() - started) / 1000));
@@ -111,10 +116,10 @@ SOURCE is one of:
   }
 }
 
-function summary({ output, manifest, fileSize, rawSize, tree, signedBy, checked, base, profile }: BuildReport, seconds: number): string {
+function summary({ output, manifest, fileSize, rawSize, tree, signedBy, checked, base, profile, update }: BuildReport & Partial<ReleaseReport>, seconds: number): string {
   return fields([
     ['image', output], ['size', exactSize(fileSize)], ['raw size', `${exactSize(rawSize)}, compressed to ${percent(fileSize, rawSize)}`],
-    ['files', tree?.inodes], ['base', base === undefined ? undefined : baseSummary(base)], ['root hash', manifest.verity.rootHash],
+    ['files', tree?.inodes], ['base', base === undefined ? undefined : baseSummary(base)], ['update', update === undefined ? undefined : updateSummary(update)], ['root hash', manifest.verity.rootHash],
     ['profile', profile === undefined ? undefined : `${profile.visits} visits, ${profile.gone} gone, ${profile.changed} changed; mounts fetch ${profile.chunks} chunks first`],
     ['signed by', signedBy.length === 0 ? 'nobody' : signedBy.map(({ keyId, scheme }) => `${keyId} (${scheme})`).join(', ')],
     ['checked', checked ? 'yes: read back, decompressed, hashed again' : 'no'], ['took', `${seconds.toFixed(1)} s`],
@@ -125,4 +130,9 @@ function baseSummary({ location, continued, reason, kept = 0, fresh = 0, evacuat
   if (!continued) return `${location} is not continued, the layout begins afresh: ${reason}`;
   return `${location} is continued: ${formatSize(kept)} stay, ${formatSize(fresh)} are new${evacuated > 0 ? ` (${formatSize(evacuated)} moved to tidy up)` : ''}; `
     + `${formatSize(unused)} unused, ${formatSize(freed)} of it old bytes`;
+}
+
+function updateSummary({ chunks, patch }: ReleaseReport['update']): string {
+  if (patch === undefined) return `who has the base fetches ${exactSize(chunks)} in chunks; --publish makes a patch`;
+  return `who has the base fetches the patch ${patch.patch}, ${exactSize(patch.size)}, instead of ${exactSize(chunks)} in chunks`;
 }

@@ -18,6 +18,7 @@ export { diffTrees, type Change, type DiffOptions, type DiffReport } from './upd
 export { makePatch, type MakePatchOptions, type MakePatchReport } from './update/make-patch.js';
 export { applyPatch, type ApplyPatchOptions, type ApplyPatchReport } from './update/apply-patch.js';
 export { patchBeside, publishPatch } from './update/published-patch.js';
+export { buildRelease, type ReleaseOptions, type ReleaseReport } from './update/release.js';
 export { pullImage, type PullOptions, type PullReport } from './update/pull.js';
 export type { PullCost } from './update/pull-cost.js';
 export { generateKey, loadTrustedKeys, type KeyType, type PublicKey } from './trust/keys.js';

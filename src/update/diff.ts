@@ -12,7 +12,7 @@ import { namedFileSystem, openTree } from '../tree/open-source.js';
 import { ChunkTable } from './chunk-table.js';
 import { compareTrees, type ChangedField, type ChangeKind, type Contents, type TreeChange } from './compare-trees.js';
 import { keysOfImage, keysOfSource, type ContentKeys } from './content-keys.js';
-import { divideCost, type DownloadCost } from './download-cost.js';
+import { divideCost, lackedChunks, type DownloadCost } from './download-cost.js';
 import { readImageTree } from './image-tree.js';
 import { DigestShelf } from './page-shelf.js';
 import { sizeOfPublishedPatch } from './published-patch.js';
@@ -170,9 +170,7 @@ interface Cost extends DownloadCost { readonly changed: number; readonly relocat
 
 function costOf(root: DirectoryNode, { old, now }: Tables, changes: readonly TreeChange[], hashOffset: number): Cost {
   const changed = new Set(changes.filter(({ change, fields }) => change === 'added' || fields.includes('content') || fields.includes('kind')).map(({ node }) => node));
-  const had = old.firstByKey();
-  const isComputed = (number: number): boolean => number * now.chunkSize >= hashOffset;
-  const cost = divideCost(root, now, (file) => changed.has(file), (number) => !isComputed(number) && !had.has(now.key(number)));
+  const cost = divideCost(root, now, (file) => changed.has(file), lackedChunks(old, now, hashOffset));
   let computed = 0;
   for (let number = Math.ceil(hashOffset / now.chunkSize); number < now.count; number++) computed += now.frameSize(number);
   const forChanged = [...cost.files].reduce((sum, [file, bytes]) => sum + (changed.has(file) ? bytes : 0), 0);

@@ -29,10 +29,7 @@ export function divideCost(root: DirectoryNode, table: ChunkTable, isChanged: (f
   }
   const files = new Map<FileNode, number>();
   let [total, metadata] = [0, 0];
-  const fetched = new Set<string>();
-  for (let number = 0; number < table.count; number++) {
-    if (!lacks(number) || fetched.has(table.key(number))) continue;
-    fetched.add(table.key(number));
+  for (const number of eachOnce(table, lacks)) {
     const frameSize = table.frameSize(number);
     total += frameSize;
     const inside = shares.get(number) ?? [];
@@ -42,6 +39,28 @@ export function divideCost(root: DirectoryNode, table: ChunkTable, isChanged: (f
     else divide(frameSize, payers, files);
   }
   return { total, files, metadata };
+}
+
+/** @returns whether the frame of a chunk has to be fetched by a host with the old image: those of the hash area are computed @param hashOffset of the new one */
+export function lackedChunks(old: ChunkTable, now: ChunkTable, hashOffset: number): (number: number) => boolean {
+  const had = old.firstByKey();
+  return (number) => number * now.chunkSize < hashOffset && !had.has(now.key(number));
+}
+
+/** @returns bytes of the frames that have to be fetched, each once */
+export function downloadSize(table: ChunkTable, lacks: (number: number) => boolean): number {
+  let total = 0;
+  for (const number of eachOnce(table, lacks)) total += table.frameSize(number);
+  return total;
+}
+
+function* eachOnce(table: ChunkTable, lacks: (number: number) => boolean): Generator<number> {
+  const fetched = new Set<string>();
+  for (let number = 0; number < table.count; number++) {
+    if (!lacks(number) || fetched.has(table.key(number))) continue;
+    fetched.add(table.key(number));
+    yield number;
+  }
 }
 
 function filesOf(root: DirectoryNode): Set<FileNode> {

@@ -6,6 +6,7 @@ import type { PatchStream } from '../format/patch.js';
 import type { Image } from '../image/image.js';
 import { openImage, type OpenOptions } from '../image/open.js';
 import { writeOutput } from '../image/output-file.js';
+import type { ReadOptions } from '../source/range-source.js';
 import { writeFully } from '../sys/write.js';
 import { MiB } from '../units.js';
 import { ChunkTable } from './chunk-table.js';
@@ -14,12 +15,14 @@ import { matchFiles } from './match-files.js';
 import { PatchWriter } from './patch-writer.js';
 import { RegionMaker } from './region-maker.js';
 
-export interface MakePatchOptions extends Omit<OpenOptions, 'pages'> {
+export interface PatchOptions extends ReadOptions {
   /** zstd level of the patch, 1..19; default 19. Only differences and new data are compressed, so a low level saves little time. */
   readonly level?: number;
   /** Raw bytes of the new image considered so far, and in all. */
   readonly onProgress?: (done: number, total: number) => void;
 }
+
+export interface MakePatchOptions extends Omit<OpenOptions, 'pages' | 'signal'>, PatchOptions {}
 
 export const DEFAULT_PATCH_LEVEL = 19;
 
@@ -35,7 +38,7 @@ export interface MakePatchReport {
   readonly streams: Readonly<Record<PatchStream, number>>;
 }
 
-const CACHE_SIZE = 16 * MiB;
+export const PATCH_CACHE_SIZE = 16 * MiB;
 const WINDOW_SIZE = MiB;
 
 /**
@@ -47,8 +50,13 @@ const WINDOW_SIZE = MiB;
  * @throws what openImage and reading throw; NO_SPACE
  */
 export async function makePatch(before: string, after: string, patch: string, options: MakePatchOptions): Promise<MakePatchReport> {
-  await using old = await openImage(before, { cacheBytes: CACHE_SIZE, ...options });
-  await using now = await openImage(after, { cacheBytes: CACHE_SIZE, ...options });
+  await using old = await openImage(before, { cacheBytes: PATCH_CACHE_SIZE, ...options });
+  await using now = await openImage(after, { cacheBytes: PATCH_CACHE_SIZE, ...options });
+  return await makePatchBetween(old, now, patch, options);
+}
+
+/** The same of images that are open, with caches of {@link PATCH_CACHE_SIZE}. */
+export async function makePatchBetween(old: Image, now: Image, patch: string, options: PatchOptions): Promise<MakePatchReport> {
   return await writeOutput(patch, async ({ fd }) => {
     let size = 0;
     const writer = new PatchWriter({
@@ -68,7 +76,7 @@ class PatchMaker {
   private window: { readonly offset: number; readonly bytes: Uint8Array } = { offset: 0, bytes: new Uint8Array(0) };
   private zeroFrame: Uint8Array | undefined;
 
-  constructor(private readonly old: Image, private readonly now: Image, private readonly writer: PatchWriter, private readonly options: MakePatchOptions) {}
+  constructor(private readonly old: Image, private readonly now: Image, private readonly writer: PatchWriter, private readonly options: PatchOptions) {}
 
   async run(): Promise<void> {
     const { old, now, writer, options } = this;

@@ -16,7 +16,7 @@ import type { OnRequest, RangeSource } from '../source/range-source.js';
 import type { TrustPolicy } from '../trust/policy.js';
 import { KiB, MiB } from '../units.js';
 import { applyPatch, partialPathOf } from './apply-patch.js';
-import { makePatch, type MakePatchOptions, type MakePatchReport } from './make-patch.js';
+import { makePatchBetween, PATCH_CACHE_SIZE, type MakePatchOptions, type MakePatchReport } from './make-patch.js';
 import { PatchReader } from './patch-reader.js';
 import { ResumableFile } from './resumable-file.js';
 import type { Seed } from './seed.js';
@@ -43,13 +43,12 @@ export function patchBeside(image: string, rootHash: string): string {
  * Makes the patch from `before` to `after` and puts it beside `after`.
  *
  * @param after path of an image
- * @throws as {@link makePatch}
+ * @throws as makePatch
  */
 export async function publishPatch(before: string, after: string, options: MakePatchOptions): Promise<MakePatchReport> {
-  const image = await openImage(before, options);
-  const { rootHash } = image.manifest.verity;
-  await image.close();
-  return makePatch(before, after, patchBeside(after, rootHash), options);
+  await using old = await openImage(before, { cacheBytes: PATCH_CACHE_SIZE, ...options });
+  await using now = await openImage(after, { cacheBytes: PATCH_CACHE_SIZE, ...options });
+  return await makePatchBetween(old, now, patchBeside(after, old.manifest.verity.rootHash), options);
 }
 
 /** @returns bytes of the patch that lies beside an image, undefined without one; costs a request @param rootHash of the older image */
