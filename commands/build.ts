@@ -12,9 +12,10 @@ import { formatSize } from '../src/units.js';
 import type { BaseReport, BuildOptions, BuildReport } from '../src/image/build.js';
 import type { ReleaseReport } from '../src/update/release.js';
 
-/** Of the base. */
+/** What is said of a base, where there must be one. */
+const ofBase = <Flag extends object>(flag: Flag): Flag => ({ ...flag, dependsOn: ['base'] });
 const { trust, threshold, 'allow-unsigned': allowUnsigned } = trustFlags;
-const baseTrustFlags = { trust, threshold, 'allow-unsigned': allowUnsigned };
+const baseTrustFlags = { trust: ofBase(trust), threshold: ofBase(threshold), 'allow-unsigned': ofBase(allowUnsigned) };
 
 export default class Build extends BaseCommand {
   static override summary = 'Turn a directory, tar or container image into one compressed, signed image.';

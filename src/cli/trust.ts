@@ -88,6 +88,8 @@ function keyFiles(path: string): string[] {
   throw new ThawfsError('BAD_ARGUMENT', `--trust: no key in ${path}`, { detail: { path }, suggestion: 'Put public keys or certificates there, named *.pem, *.pub or *.crt.' });
 }
 
+/** A folder, a pipe or a socket is no key whatever its name. A symlink that leads nowhere stays: not to know a key that is meant must not go unsaid. */
 function keysIn(folder: string): string[] {
-  return readdirSync(folder).filter((name) => /\.(?:pem|pub|crt)$/.test(name)).sort().map((name) => join(folder, name));
+  return readdirSync(folder).filter((name) => /\.(?:pem|pub|crt)$/.test(name)).sort().map((name) => join(folder, name))
+    .filter((path) => statSync(path, { throwIfNoEntry: false })?.isFile() ?? true);
 }

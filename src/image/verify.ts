@@ -1,10 +1,12 @@
 /** `verify`: who made the image, and is it whole and sound. Also the check after every build. */
 import { availableParallelism } from 'node:os';
+import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Ext4Reader } from '../ext4/reader/reader.js';
-import { checkStructure, type Ext4Check } from '../ext4/reader/check.js';
+import { checkInSteps, checkStructure, type Ext4Check } from '../ext4/reader/check.js';
 import type { Manifest } from '../format/manifest.js';
 import { schemeOf } from '../source/open-source.js';
+import { ignoreFailure } from '../store/departure.js';
 import type { TrustReport } from '../trust/policy.js';
 import { checkContainer, type CheckOptions, type LocalFile } from './check-container.js';
 import type { Image } from './image.js';
@@ -58,10 +60,36 @@ export async function verifyImage(location: string, { deep = false, jobs = avail
   }
 }
 
-/** The content of an open image: container, then file system. As {@link verifyImage} in failing. */
+/**
+ * The content of an open image: container and file system. Of a local one this thread reads the structure while the others decompress; what
+ * the container has to say goes first all the same, so that one damage always gives one error. As {@link verifyImage} in failing.
+ */
 export async function checkImage(image: Image, local: LocalFile | undefined, options: CheckOptions): Promise<Ext4Check> {
-  await checkContainer(image, local, options);
-  return image.run((view) => checkStructure(new Ext4Reader(view)), { signal: options.signal });
+  if (local === undefined) {
+    await checkContainer(image, local, options);
+    return image.run((view) => checkStructure(new Ext4Reader(view)), { signal: options.signal });
+  }
+  const stop = new AbortController();
+  const structure = checkMeanwhile(image, stop.signal);
+  ignoreFailure(structure); // while the container is read; whoever awaits it gets it
+  try {
+    await checkContainer(image, local, options);
+  } catch (error) {
+    stop.abort(error);
+    await Promise.allSettled([structure]); // it reads the image, which is about to be closed
+    throw error;
+  }
+  return structure;
+}
+
+async function checkMeanwhile({ randomAccess }: Image, signal: AbortSignal): Promise<Ext4Check> {
+  const steps = checkInSteps(new Ext4Reader(randomAccess));
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done === true) return value;
+    await setImmediate();
+    signal.throwIfAborted();
+  }
 }
 
 function pathOf(location: string): string | undefined {

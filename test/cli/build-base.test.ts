@@ -158,6 +158,13 @@ describe('refused', () => {
     expect((await cli.run(['build', 'two', '-o', 'unsigned.img.zst', '--base', 'one.img.zst', '--allow-unsigned'])).status).toBe(0);
   });
 
+  test('what is said of a base where there is none', async () => {
+    for (const flags of [['--trust', 'ci.pub'], ['--threshold', '2'], ['--allow-unsigned'], ['--zero-free']]) {
+      const { status, stderr } = await cli.run(['build', 'two', '-o', 'x.img.zst', ...flags]);
+      expect([status, stderr]).toEqual([2, expect.stringMatching(/--base/)]);
+    }
+  });
+
   test('other settings than those of the base', async () => {
     for (const flags of [['--level', '3'], ['--chunk-size', '64K'], ['--salt', 'cd']]) {
       const { error } = await failure('--base', 'one.img.zst', '--trust', 'ci.pub', ...flags);

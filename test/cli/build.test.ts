@@ -161,6 +161,7 @@ describe('failures leave nothing under the final name, and no temporary file', (
     ['SOURCE_DATE_EPOCH that is not set', ['tree', '-o', 'x.img', '--clamp-mtime'], 2, 'BAD_ARGUMENT'],
     ['a file system of another kind', ['ext4:ed25519.pub', '-o', 'x.img'], 5, undefined],
     ['a dump that is none', ['dump:ed25519.pub', '-o', 'x.img'], 5, 'BAD_FIELD'],
+    ['a dump that never ends', ['dump:/dev/zero', '-o', 'x.img'], 5, 'BAD_FIELD'],
   ] as const)('%s', async (_what, args, status, code) => {
     const { error } = await cli.json<FailureJson>(['build', ...args], status);
     if (code !== undefined) expect(error.code).toBe(code);

@@ -1,6 +1,6 @@
 /** What the trust flags, the trust folders and the ledger accept and refuse. */
-import { spawnSync } from 'node:child_process';
-import { chmodSync, copyFileSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { chmodSync, copyFileSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { Cli, program, type FailureJson } from '../helpers/cli.js';
 import { oracleTest } from '../helpers/oracle.js';
@@ -69,6 +69,16 @@ describe('which keys count', () => {
 
   test('the flag does not swallow the image behind it', async () => {
     expect(await cli.json(['verify', '--trust', 'a.pub', 'signed.img'])).toMatchObject({ location: expect.stringContaining('signed.img') as unknown });
+  });
+
+  test('of a folder, what is no file is no key, and what leads nowhere is not passed over', async () => {
+    mkdirSync(cli.path('mixed/folder.pem'), { recursive: true });
+    execFileSync('mkfifo', [cli.path('mixed/pipe.pub')]);
+    copyFileSync(cli.path('a.pub'), cli.path('a-copy'));
+    symlinkSync('../a-copy', cli.path('mixed/link.pub'));
+    expect((await cli.run(['verify', 'signed.img', '--trust', 'mixed'])).status).toBe(0);
+    symlinkSync('nowhere', cli.path('mixed/gone.pub'));
+    expect(await code(['verify', 'signed.img', '--trust', 'mixed'], 8)).toBe('PATH_MISSING');
   });
 
   test('without the flag, those of the user\'s trust folder; with it, only the flag\'s', async () => {

@@ -11,9 +11,10 @@ import { invalid } from './structure-fault.js';
 
 /** One past the highest hash that a name can have. */
 const NO_LIMIT = 2 ** 32;
+const NAMES_A_STEP = 256;
 
 /** @returns how many directories and names there are. */
-export function checkDirectories(pass: Pass): { directories: number; names: number } {
+export function* checkDirectories(pass: Pass): Generator<void, { directories: number; names: number }, void> {
   let directories = 0;
   let names = 0;
   const seen = new Set<number>([ROOT_INODE]);
@@ -29,7 +30,7 @@ export function checkDirectories(pass: Pass): { directories: number; names: numb
         throw invalid(`inode ${next.number}`, `.. is inode ${entry.inode}, the parent is ${next.parent}`, { inode: next.number });
       }
       if (entry.name === '.' || entry.name === '..') continue;
-      names++;
+      if (++names % NAMES_A_STEP === 0) yield;
       if (pass.census.kindOf(entry.inode) !== 'directory') continue;
       if (seen.has(entry.inode)) throw invalid(`inode ${entry.inode}`, 'is a directory with two names', { inode: entry.inode });
       seen.add(entry.inode);

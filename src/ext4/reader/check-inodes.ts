@@ -34,8 +34,8 @@ export interface GroupInodes {
   readonly directories: number;
 }
 
-/** @returns what is in use in a group, which its descriptor and the bitmap agree with. */
-export function checkGroupInodes(pass: Pass, group: Group): GroupInodes {
+/** A step for each span of the table. @returns what is in use in a group, which its descriptor and the bitmap agree with. */
+export function* checkGroupInodes(pass: Pass, group: Group): Generator<void, GroupInodes, void> {
   const { volume } = pass;
   const bitmap = group.inodesUninitialised ? new Uint8Array(volume.inodesPerGroup / 8) : readInodeBitmap(volume, group);
   const initialised = group.inodesUninitialised ? 0 : volume.inodesPerGroup - group.unusedInodes;
@@ -50,6 +50,7 @@ export function checkGroupInodes(pass: Pass, group: Group): GroupInodes {
       const record = span.subarray(at, at + volume.inodeSize);
       if (checkInode(pass, group, index, record, offset + at, hasBit(bitmap, index)) === 'directory') directories++;
     }
+    yield;
   }
   for (let index = initialised; index < volume.inodesPerGroup; index++) {
     if (hasBit(bitmap, index)) throw invalid(`inode bitmap of group ${group.number}`, `inode ${index + 1} of the group is marked, but counted as never used`);

@@ -31,23 +31,32 @@ export interface Ext4Check {
  * memory: a bit for each block and 7 bytes for each inode of the groups that are in use, and the names of one directory
  */
 export function checkStructure(reader: Ext4Reader): Ext4Check {
+  const steps = checkInSteps(reader);
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done === true) return value;
+  }
+}
+
+/** As {@link checkStructure}, a millisecond or two at a time: for a thread that has others to serve meanwhile. */
+export function* checkInSteps(reader: Ext4Reader): Generator<void, Ext4Check, void> {
   try {
-    return check(reader);
+    return yield* check(reader);
   } catch (error) {
     if (!(error instanceof ThawfsError) || error.kind !== 'format') throw error;
     throw new ThawfsError('STRUCTURE_INVALID', error.message, { detail: { ...error.detail, reason: error.code }, cause: error });
   }
 }
 
-function check(reader: Ext4Reader): Ext4Check {
+function* check(reader: Ext4Reader): Generator<void, Ext4Check, void> {
   const { volume } = reader;
   const { groupCount } = volume.layout;
   const pass: Pass = { reader, volume, blocks: new BlockUse(volume), census: new InodeCensus(volume), xattrs: new XattrUse() };
   for (let number = 0; number < groupCount; number++) markMetadata(volume, pass.blocks, number);
 
   let inodes = 0;
-  for (let number = 0; number < groupCount; number++) inodes += checkGroupInodes(pass, volume.group(number)).used;
-  const { directories, names } = checkDirectories(pass);
+  for (let number = 0; number < groupCount; number++) inodes += (yield* checkGroupInodes(pass, volume.group(number))).used;
+  const { directories, names } = yield* checkDirectories(pass);
   const unnamed = unnamedInodes(volume);
   pass.census.checkLinks((number) => number < volume.firstFileInode || unnamed.has(number) || pass.xattrs.isValueInode(number),
     roCompat.has(volume.superblock.featureRoCompat, 'dir_nlink'));
