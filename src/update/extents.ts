@@ -4,6 +4,9 @@ import type { FileNode } from '../model/tree.js';
 import type { ReadOptions } from '../source/range-source.js';
 import { BLOCK_SIZE, MiB, roundUp } from '../units.js';
 
+/** Longer ranges pass the image's memory by. */
+const KEPT_MAX = 8 * MiB;
+
 export interface RawRange { readonly offset: number; readonly length: number }
 
 export class Extents {
@@ -42,14 +45,19 @@ export class Extents {
     }
   }
 
-  async read(image: Image, from: number, length: number, options: ReadOptions): Promise<Uint8Array> {
-    const target = new Uint8Array(length);
+  /** @param target as long as what is read; its memory may serve for the next */
+  async readInto(target: Uint8Array, image: Image, from: number, options: ReadOptions): Promise<void> {
     let done = 0;
-    for (const range of this.locate(from, length)) {
-      if (range.length <= MiB) target.set(await image.read(range.offset, range.length, options), done); // neighbours share chunks, which stay in memory
+    for (const range of this.locate(from, target.length)) {
+      if (range.length <= KEPT_MAX) await image.readInto(range.offset, target.subarray(done, done + range.length), options); // neighbours share chunks, which stay in memory
       else for await (const { offset, bytes } of image.chunks(range.offset, range.offset + range.length, options)) target.set(bytes, done + offset - range.offset);
       done += range.length;
     }
+  }
+
+  async read(image: Image, from: number, length: number, options: ReadOptions): Promise<Uint8Array> {
+    const target = new Uint8Array(length);
+    await this.readInto(target, image, from, options);
     return target;
   }
 }

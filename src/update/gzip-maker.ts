@@ -5,7 +5,7 @@ import type { Image } from '../image/image.js';
 import type { FileNode } from '../model/tree.js';
 import type { ReadOptions } from '../source/range-source.js';
 import { MiB } from '../units.js';
-import { DeltaIndex, type Alignment } from './delta.js';
+import type { Aligner, Alignment } from './delta.js';
 import { Extents } from './extents.js';
 import { looksLikeGzipNine, packGzipNine, readGzipMember, TRAILER_SIZE } from './gzip-member.js';
 import { PIECE_SIZE, type PatchWriter } from './patch-writer.js';
@@ -20,6 +20,7 @@ export interface GzipMakerOptions {
   readonly old: Image;
   readonly now: Image;
   readonly matches: ReadonlyMap<FileNode, FileNode>;
+  readonly aligner: Aligner;
   readonly writer: PatchWriter;
   readonly options: ReadOptions;
 }
@@ -35,7 +36,7 @@ export class GzipMaker {
    * @returns whether it was described; it was not when it is no gzip file, `gzip -9` makes another one of its content, or little would be saved
    */
   async make(file: FileNode, start: number, room: number): Promise<boolean> {
-    const { old, now, matches, writer, options } = this.to;
+    const { old, now, matches, aligner, writer, options } = this.to;
     const { size } = file.content;
     if (size > PATCH_LIMITS.content || !looksLikeGzipNine(await now.read(start, Math.min(size, 16), options))) return false;
     const bytes = await now.read(start, size, options);
@@ -44,11 +45,11 @@ export class GzipMaker {
     const match = matches.get(file);
     const oldExtents = Extents.ofFile(match ?? file);
     const oldBytes = match === undefined || match.content.size > PATCH_LIMITS.content ? new Uint8Array(0) : await oldExtents.read(old, 0, Math.min(match.content.size, oldExtents.size), options);
-    const plain = new DeltaIndex(oldBytes).align(bytes).reduce((sum, { length, old: place }) => sum + (place < 0 ? length : 0), 0);
+    const plain = aligner.align(oldBytes, bytes).reduce((sum, { length, old: place }) => sum + (place < 0 ? length : 0), 0);
     if (plain < Math.max(SAVING_MIN, size * SAVING_SHARE)) return false;
     const former = readGzipMember(oldBytes);
     const before = former?.content ?? new Uint8Array(0);
-    const alignments = new DeltaIndex(before).align(member.content);
+    const alignments = aligner.align(before, member.content);
     const need = alignments.reduce((sum, alignment) => sum + needOf(alignment, before, member.content), 0);
     const ranges = former === undefined ? [] : [...oldExtents.locate(former.headerSize, oldBytes.length - TRAILER_SIZE - former.headerSize)];
     if (need > NEED_MAX || ranges.length > PATCH_LIMITS.ranges) return false;

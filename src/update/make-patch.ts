@@ -1,6 +1,7 @@
 /** `diff -o`: the patch that makes one image from another (docs/format-patch.md). */
 import { createHash } from 'node:crypto';
 import { parseHex } from '../bytes/hex.js';
+import { Room } from '../bytes/room.js';
 import { openCodec } from '../codec/registry.js';
 import type { PatchStream } from '../format/patch.js';
 import type { Image } from '../image/image.js';
@@ -10,13 +11,15 @@ import type { ReadOptions } from '../source/range-source.js';
 import { writeFully } from '../sys/write.js';
 import { MiB } from '../units.js';
 import { ChunkTable } from './chunk-table.js';
+import { Aligner } from './delta.js';
+import { effortOf } from './effort.js';
 import { readImageTree } from './image-tree.js';
 import { matchFiles } from './match-files.js';
 import { PatchWriter } from './patch-writer.js';
 import { RegionMaker } from './region-maker.js';
 
 export interface PatchOptions extends ReadOptions {
-  /** zstd level of the patch, 1..19; default 19. Only differences and new data are compressed, so a low level saves little time. */
+  /** Of the patch, 1..19; default 19: its zstd level, and how hard old data are looked for (effort.ts). */
   readonly level?: number;
   /** Raw bytes of the new image considered so far, and in all. */
   readonly onProgress?: (done: number, total: number) => void;
@@ -40,6 +43,8 @@ export interface MakePatchReport {
 
 export const PATCH_CACHE_SIZE = 16 * MiB;
 const WINDOW_SIZE = MiB;
+/** Raw bytes that are described at a time. */
+const STEP_SIZE = 8 * MiB;
 
 /**
  * Deterministic: the same two images, level and libzstd give the same patch. Memory: what the trees and indexes of both have, and
@@ -75,6 +80,8 @@ class PatchMaker {
   private readonly codec = openCodec();
   private window: { readonly offset: number; readonly bytes: Uint8Array } = { offset: 0, bytes: new Uint8Array(0) };
   private zeroFrame: Uint8Array | undefined;
+  private readonly raw = new Room(MiB);
+  private readonly frame = new Room(2 * MiB);
 
   constructor(private readonly old: Image, private readonly now: Image, private readonly writer: PatchWriter, private readonly options: PatchOptions) {}
 
@@ -88,18 +95,24 @@ class PatchMaker {
       baseRootDigest: parseHex(manifest.index.rootDigest, 'rootDigest'), baseRootHash: parseHex(manifest.verity.rootHash, 'rootHash'),
       baseHashOffset: BigInt(manifest.verity.hashOffset), baseRawSize: BigInt(manifest.raw.size), fileSize: BigInt(now.fileSize), fileDigest: await this.digestOfFile(),
     }, now.headBytes);
-    const regions = new RegionMaker({ old, now, tables, trees, matches, writer, options });
+    const regions = new RegionMaker({ old, now, tables, trees, matches, aligner: new Aligner(effortOf(options.level ?? DEFAULT_PATCH_LEVEL)), writer, options });
     const { raw, index: { chunkSize, chunkCount } } = now.manifest;
     const had = manifest.index.chunkSize === chunkSize ? tables[0].firstByKey() : new Map<string, number>();
-    let open = 0; // chunks from here on are made from regions, together
+    let [open, described] = [0, 0]; // chunks from `open` on are made from regions; up to here this has been described
+    const describe = async (end: number): Promise<void> => {
+      if (end > described) await regions.make(described, end);
+      described = Math.max(end, described);
+    };
     const close = async (end: number): Promise<void> => {
-      if (end > open) await regions.make(open * chunkSize, Math.min(end * chunkSize, raw.size));
+      await describe(Math.min(end * chunkSize, raw.size));
       this.chunks.made += end - open;
       open = end + 1;
+      described = open * chunkSize;
     };
     for (let number = 0; number < chunkCount; number++) {
       options.signal?.throwIfAborted();
       options.onProgress?.(number * chunkSize, raw.size);
+      if (number * chunkSize - described > STEP_SIZE) await describe(regions.startOf(number * chunkSize)); // files as a whole, while their chunks are in memory
       const { frameOffset, frameSize, size } = tables[1].place(number);
       const frame = await this.frameAt(frameOffset, frameSize);
       if (tables[1].isZero(number) && this.isZeroFrame(frame)) continue; // one operation makes many of them
@@ -155,8 +168,9 @@ class PatchMaker {
   private async isReproducible(offset: number, size: number, frame: Uint8Array): Promise<boolean> {
     const { codec, now } = this;
     if (codec.implementation !== now.manifest.codec.implementation) return false;
-    const bytes = await now.read(offset, size, this.options);
-    const target = new Uint8Array(codec.bound(size));
+    const bytes = this.raw.of(size);
+    await now.readInto(offset, bytes, this.options);
+    const target = this.frame.of(codec.bound(size));
     return Buffer.compare(target.subarray(0, codec.compress(bytes, target, now.manifest.codec.level)), frame) === 0;
   }
 }

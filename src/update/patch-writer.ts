@@ -1,5 +1,6 @@
 /** Collects operations and what they need, and writes them in batches that a reader can hold. */
 import { crc32c } from '../bytes/crc32c.js';
+import { equalRun } from '../bytes/equal-run.js';
 import type { Codec } from '../codec/codec.js';
 import { ByteSink } from '../bytes/varint.js';
 import {
@@ -54,17 +55,28 @@ export class PatchWriter {
     for (let at = 0; at < now.length; at += PIECE_SIZE) this.oldPiece(offset + at, old.subarray(at, at + PIECE_SIZE), now.subarray(at, at + PIECE_SIZE));
   }
 
+  /** The same where nothing changes. */
+  unchanged(offset: number, length: number): void {
+    for (let at = 0; at < length; at += PIECE_SIZE) {
+      const count = Math.min(PIECE_SIZE, length - at);
+      this.end();
+      this.makeRoom();
+      this.put('old', count, offset + at);
+      this.gap += count;
+      this.advance(count);
+    }
+  }
+
   private oldPiece(offset: number, old: Uint8Array, now: Uint8Array): void {
     this.end();
     this.makeRoom();
     this.put('old', now.length, offset);
     const { gaps, values } = this.streams;
     for (let at = 0; at < now.length;) {
-      if (now[at] === old[at]) {
-        this.gap++;
-        at++;
-        continue;
-      }
+      const run = equalRun(now, at, old, at, now.length - at);
+      this.gap += run;
+      at += run;
+      if (at === now.length) break;
       gaps.addNumber(this.gap);
       this.gap = 0;
       const size = Math.min(DIFFERENCE_SIZE, now.length - at);

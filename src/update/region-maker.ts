@@ -1,13 +1,15 @@
 /** Describes parts of the new raw image by the old one: each file by the file it was made from, the metadata by the metadata. */
+import { Room } from '../bytes/room.js';
 import type { Image } from '../image/image.js';
 import type { DirectoryNode, FileNode } from '../model/tree.js';
 import type { ReadOptions } from '../source/range-source.js';
 import { BLOCK_SIZE, MiB } from '../units.js';
 import type { ChunkTable } from './chunk-table.js';
-import { DeltaIndex, type Alignment } from './delta.js';
+import type { Aligner, Alignment } from './delta.js';
 import { Extents, type RawRange } from './extents.js';
 import { GzipMaker } from './gzip-maker.js';
 import type { PatchWriter } from './patch-writer.js';
+import { haveSameBlocks } from './same-blocks.js';
 import { regionsOf, type Region } from './regions.js';
 
 /** Of a new file so much is compared at a time, with so much of the old file around the same place. */
@@ -21,6 +23,7 @@ export interface RegionMakerOptions {
   readonly tables: readonly [old: ChunkTable, now: ChunkTable];
   readonly trees: readonly [old: DirectoryNode, now: DirectoryNode];
   readonly matches: ReadonlyMap<FileNode, FileNode>;
+  readonly aligner: Aligner;
   readonly writer: PatchWriter;
   readonly options: ReadOptions;
 }
@@ -29,6 +32,8 @@ export interface RegionMakerOptions {
 interface Subject {
   readonly now: Extents;
   readonly old: Extents;
+  /** Byte for byte: neither has to be read. */
+  readonly isUnchanged: boolean;
 }
 
 interface Comparison {
@@ -42,6 +47,7 @@ interface Comparison {
 }
 
 const nothing = new Extents([]);
+const roomsOf = (now: number, old: number): { readonly now: Room; readonly old: Room } => ({ now: new Room(now), old: new Room(old) });
 
 export class RegionMaker {
   readonly bytes = { copied: 0, data: 0 };
@@ -49,7 +55,9 @@ export class RegionMaker {
   private readonly subjects = new Map<FileNode, Subject>();
   /** Of files, and of the metadata: they alternate. */
   private readonly comparisons: { file?: Comparison; metadata?: Comparison } = {};
-  private readonly indexes = new Map<Extents, { readonly from: number; readonly index: DeltaIndex }>();
+  private readonly rooms = { file: roomsOf(WINDOW_SIZE, OLD_WINDOW_SIZE), metadata: roomsOf(0, 0) };
+  /** Of the last comparison: a large file takes several. */
+  private compared: { readonly extents: Extents; readonly from: number; readonly bytes: Uint8Array } | undefined;
   private metadata: Subject | undefined;
   private readonly gzips: GzipMaker;
 
@@ -68,11 +76,20 @@ export class RegionMaker {
         await this.makeMetadata(from, to);
         continue;
       }
-      const subject = this.subjectOf(region.file);
+      const subject = await this.subjectOf(region.file);
+      if (subject.isUnchanged) {
+        this.takeOver(subject.old, region.position + from - region.start, to - from);
+        continue;
+      }
       if (to - from === subject.now.size && await this.gzips.make(region.file, from, to - from)) continue;
       await this.makePart('file', subject, region.position + from - region.start, to - from);
     }
     if (end > raw.fileSystemSize) writer.hashes(end - Math.max(start, raw.fileSystemSize));
+  }
+
+  /** @returns where the region begins that has this offset in the new raw image */
+  startOf(offset: number): number {
+    return this.regions[this.firstAt(offset)]?.start ?? offset;
   }
 
   private firstAt(start: number): number {
@@ -85,14 +102,21 @@ export class RegionMaker {
     return low;
   }
 
-  private subjectOf(file: FileNode): Subject {
+  private async subjectOf(file: FileNode): Promise<Subject> {
     const known = this.subjects.get(file);
     if (known !== undefined) return known;
     const match = this.to.matches.get(file);
-    const subject = { now: Extents.ofFile(file), old: match === undefined ? nothing : Extents.ofFile(match) };
+    const [now, old] = [Extents.ofFile(file), match === undefined ? nothing : Extents.ofFile(match)];
+    const subject = { now, old, isUnchanged: await haveSameBlocks({ image: this.to.old, extents: old }, { image: this.to.now, extents: now }, this.to.options) };
     this.subjects.clear(); // files lie one after another
     this.subjects.set(file, subject);
     return subject;
+  }
+
+  /** @param from position in the old file */
+  private takeOver(old: Extents, from: number, length: number): void {
+    for (const range of old.locate(from, length)) this.to.writer.unchanged(range.offset, range.length);
+    this.bytes.copied += length;
   }
 
   private async makeMetadata(from: number, to: number): Promise<void> {
@@ -100,6 +124,7 @@ export class RegionMaker {
     this.metadata ??= {
       old: await dataOf(old, tables[0], regionsOf(trees[0], old.manifest.raw.fileSystemSize), options),
       now: await dataOf(now, tables[1], this.regions, options),
+      isUnchanged: false,
     };
     let at = from;
     for (const { offset, length, position } of overlaps(this.metadata.now, from, to)) {
@@ -116,7 +141,7 @@ export class RegionMaker {
       let comparison = this.comparisons[kind];
       if (comparison?.subject !== subject || at < comparison.from || at >= comparison.from + comparison.now.length) {
         this.comparisons[kind] = undefined as never; // its memory is needed
-        comparison = this.comparisons[kind] = await this.compare(subject, at - at % WINDOW_SIZE);
+        comparison = this.comparisons[kind] = await this.compare(kind, subject, at - at % WINDOW_SIZE);
       }
       const end = Math.min(from + length, comparison.from + comparison.now.length);
       this.describe(comparison, at - comparison.from, end - comparison.from);
@@ -124,21 +149,21 @@ export class RegionMaker {
     }
   }
 
-  private async compare(subject: Subject, from: number): Promise<Comparison> {
+  private async compare(kind: 'file' | 'metadata', subject: Subject, from: number): Promise<Comparison> {
     const { now, old, options } = this.to;
-    const bytes = await subject.now.read(now, from, Math.min(WINDOW_SIZE, subject.now.size - from), options);
+    const bytes = this.rooms[kind].now.of(Math.min(WINDOW_SIZE, subject.now.size - from));
+    await subject.now.readInto(bytes, now, from, options);
     if (subject.old.size === 0) return { subject, from, now: bytes, oldFrom: 0, old: new Uint8Array(0), alignments: [{ start: 0, length: bytes.length, old: -1 }] };
     const middle = Math.floor((from + bytes.length / 2) / subject.now.size * subject.old.size);
     const oldFrom = subject.old.size <= OLD_WINDOW_SIZE ? 0 : Math.max(0, Math.min(middle - OLD_WINDOW_SIZE / 2, subject.old.size - OLD_WINDOW_SIZE));
-    let known = this.indexes.get(subject.old);
-    if (known?.from !== oldFrom) {
-      this.indexes.clear();
-      const oldBytes = await subject.old.read(old, oldFrom, Math.min(OLD_WINDOW_SIZE, subject.old.size - oldFrom), options);
-      if (Buffer.compare(oldBytes, bytes) === 0) return { subject, from, now: bytes, oldFrom, old: oldBytes, alignments: [{ start: 0, length: bytes.length, old: 0 }] };
-      known = { from: oldFrom, index: new DeltaIndex(oldBytes) };
-      this.indexes.set(subject.old, known);
+    if (this.compared?.extents !== subject.old || this.compared.from !== oldFrom) {
+      this.compared = undefined; // its memory is needed
+      const bytes = this.rooms[kind].old.of(Math.min(OLD_WINDOW_SIZE, subject.old.size - oldFrom));
+      await subject.old.readInto(bytes, old, oldFrom, options);
+      this.compared = { extents: subject.old, from: oldFrom, bytes };
     }
-    return { subject, from, now: bytes, oldFrom, old: known.index.old, alignments: known.index.align(bytes, Math.max(0, from - oldFrom)) };
+    const { bytes: oldBytes } = this.compared;
+    return { subject, from, now: bytes, oldFrom, old: oldBytes, alignments: this.to.aligner.align(oldBytes, bytes, Math.max(0, from - oldFrom)) };
   }
 
   private describe({ subject, now, old, oldFrom, alignments }: Comparison, from: number, to: number): void {
