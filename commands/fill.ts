@@ -9,7 +9,7 @@ import { trustFlags, trustPolicy } from '../src/cli/trust.js';
 import { ThawfsError } from '../src/errors.js';
 import type { FillCacheReport } from '../src/image/fill-cache.js';
 import type { OnProgress } from '../src/cli/progress.js';
-import { isHttp } from '../src/source/is-http.js';
+import { isRemote } from '../src/source/is-remote.js';
 
 type Report = { readonly complete: true; readonly served: boolean } | FillCacheReport;
 
@@ -40,7 +40,7 @@ Of an image on a server: fetches it into the cache, so that it can be mounted wi
     const { args: { image }, flags } = await this.parse(Fill);
     const progress = await startProgress({ silent: this.jsonEnabled() });
     try {
-      const report = isHttp(image) ? await this.fillCache(image, flags, progress.update) : await this.fillMount(image, progress.update);
+      const report = isRemote(image) ? await this.fillCache(image, flags, progress.update) : await this.fillMount(image, progress.update);
       progress.stop();
       this.log('served' in report ? report.served ? 'complete; served from the cache' : 'complete; no server is needed any more' : fields([
         ['image', report.name], ['root hash', report.rootHash], ['chunks', `${report.chunks}, ${report.fetched} of them fetched now`],

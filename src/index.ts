@@ -37,4 +37,5 @@ export { fillMount, type FillMountOptions } from './mount/fill-mount.js';
 export { fillCache, type FillCacheOptions, type FillCacheReport } from './image/fill-cache.js';
 export { checkCache, type CacheCheckReport, type CheckCacheOptions } from './image/check-cache.js';
 export { pushFiles, type PushReport } from './mount/push.js';
+export { publishImage, type PublishedFile, type PublishOptions, type PublishReport } from './publish/publish-image.js';
 export { serveFolder, type ServedRequest, type ServeOptions } from './publish/serve.js';

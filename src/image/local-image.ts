@@ -15,7 +15,7 @@ import { ThawfsError } from '../errors.js';
 import { decodeManifest, type Manifest } from '../format/manifest.js';
 import { sha256 } from '../hash/sha256.js';
 import { openFileSource } from '../source/file.js';
-import { isHttp } from '../source/is-http.js';
+import { isRemote } from '../source/is-remote.js';
 import type { DiskStore } from '../store/disk-store.js';
 import { DecodedChunks } from './decoded-chunks.js';
 import { requireInRaw } from './fault.js';
@@ -174,7 +174,7 @@ export class LocalImage implements RandomAccess {
 export async function openFiles(locations: readonly string[]): Promise<LocalSource[]> {
   const files: LocalSource[] = [];
   for (const location of locations) {
-    if (isHttp(location)) continue;
+    if (isRemote(location)) continue;
     const opened = await openFileSource(location, 0).catch(() => undefined);
     if (opened?.source.readSync !== undefined) files.push(opened.source as LocalSource);
   }

@@ -2,6 +2,7 @@
  * An HTTP client with a pool of connections. Of undici only what that takes is loaded: its whole (web sockets, caches, mocks) costs every
  * command that is given a URL, and every server, 0.1 s and 9 MB more. The version is pinned; test/unit/source/http.test.ts holds what is used of it.
  */
+import type { Readable } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import methods from 'undici/lib/api/index.js';
 import DispatcherOfUndici from 'undici/lib/dispatcher/dispatcher.js';
@@ -22,6 +23,14 @@ export interface HttpClientOptions {
   readonly ca?: string | undefined;
 }
 
+export interface HttpRequest {
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT';
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array | Readable | undefined;
+  readonly signal: AbortSignal;
+  readonly patience?: number | undefined;
+}
+
 export class HttpClient {
   private readonly agent: Dispatcher;
   private readonly idleTimeout: number;
@@ -36,8 +45,12 @@ export class HttpClient {
 
   /** @throws the errors of undici and of Node's sockets; redirects are answers like others */
   get(url: URL, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<HttpAnswer> {
-    const { idleTimeout } = this;
-    return this.agent.request({ origin: url.origin, path: url.pathname + url.search, method: 'GET', headers, signal, headersTimeout: idleTimeout, bodyTimeout: idleTimeout });
+    return this.request(url, { method: 'GET', headers, signal });
+  }
+
+  /** As {@link get}. @param patience milliseconds to wait for the answer's headers after the body is sent; default as for everything */
+  request(url: URL, { method, headers, body, signal, patience = this.idleTimeout }: HttpRequest): Promise<HttpAnswer> {
+    return this.agent.request({ origin: url.origin, path: url.pathname + url.search, method, headers, body: body ?? null, signal, headersTimeout: patience, bodyTimeout: this.idleTimeout });
   }
 
   /**

@@ -5,6 +5,7 @@
  */
 import { ThawfsError } from '../errors.js';
 import { MiB } from '../units.js';
+import { Authorizer, basic } from './authorizer.js';
 import { HttpClient, type HttpAnswer } from './http-client.js';
 import type { LinkObserver } from './link-meter.js';
 import { judgeRange, one, redirectStatuses, type RangeRequest, type RemoteState } from './http-answer.js';
@@ -38,14 +39,31 @@ const MAX_REDIRECTS = 5;
  * @throws BAD_ARGUMENT, SOURCE_UNREACHABLE, TIMEOUT, RANGE_NOT_SUPPORTED, AUTH_REQUIRED, OBJECT_MISSING, HTTP_STATUS
  */
 export async function openHttpSource(url: string, openingLength: number, options: HttpOptions = {}): Promise<OpenedSource> {
-  const client = new HttpFile(url, options);
+  const { origin, credentials } = splitCredentials(url);
+  const { connections = 8, idleTimeout = 20_000, ca } = options;
+  const client = new HttpClient({ connections, idleTimeout, ca });
+  const authorizer = new Authorizer(client, () => credentials, origin.protocol === 'https:', basic(credentials));
+  return await openHttpFile(origin, openingLength, options, { client, authorizer, location: withoutSecrets(origin) });
+}
+
+/** How a file is reached; the client is closed with the source, also when that cannot be opened. */
+export interface HttpAccess {
+  readonly client: HttpClient;
+  readonly authorizer: Authorizer;
+  /** For messages. */
+  readonly location: string;
+}
+
+/** As {@link openHttpSource}, for who has talked to the server before. */
+export async function openHttpFile(url: URL, openingLength: number, options: HttpOptions, access: HttpAccess): Promise<OpenedSource> {
+  const file = new HttpFile(url, options, access);
   try {
-    const { state, bytes, whole } = await client.readRange(0, openingLength, options);
-    if (!whole) return { source: new HttpSource(client, state), opening: bytes };
-    await client.close();
-    return { source: new MemorySource(bytes, client.location), opening: new Uint8Array(bytes) };
+    const { state, bytes, whole } = await file.readRange(0, openingLength, options);
+    if (!whole) return { source: new HttpSource(file, state), opening: bytes };
+    await file.close();
+    return { source: new MemorySource(bytes, access.location), opening: new Uint8Array(bytes) };
   } catch (error) {
-    await client.close();
+    await file.close();
     throw error;
   }
 }
@@ -88,20 +106,16 @@ interface Answer {
 /** The conversation with the servers: origin, redirects, deadlines, bodies. */
 class HttpFile {
   readonly location: string;
-  private readonly origin: URL;
-  private readonly headers: Readonly<Record<string, string>>;
   private readonly client: HttpClient;
+  private readonly authorizer: Authorizer;
   /** Where the last redirect led. */
   private resolved: URL | undefined;
   private isClosed = false;
 
-  constructor(url: string, private readonly options: HttpOptions) {
-    const { origin, authorization } = splitCredentials(url);
-    this.origin = origin;
-    this.location = withoutSecrets(origin);
-    this.headers = { ...authorization, ...options.headers };
-    const { connections = 8, idleTimeout = 20_000, ca } = options;
-    this.client = new HttpClient({ connections, idleTimeout, ca });
+  constructor(private readonly origin: URL, private readonly options: HttpOptions, { client, authorizer, location }: HttpAccess) {
+    this.client = client;
+    this.authorizer = authorizer;
+    this.location = location;
   }
 
   /** @param known the state when the file was opened; undefined for the opening read */
@@ -150,22 +164,26 @@ class HttpFile {
     });
   }
 
-  /** One request and its answer, or the place that it redirects to. */
-  private async exchange(url: URL, wanted: Wanted): Promise<Answer | URL> {
+  /** One request and its answer, or the place that it redirects to. @param again after the server wanted to know who asks */
+  private async exchange(url: URL, wanted: Wanted, again = false): Promise<Answer | URL> {
     const { offset, length, signal, known } = wanted;
     const { transferTimeout = 60_000, onRequest, link } = this.options;
     const deadline = new Deadline(transferTimeout * Math.ceil(length / MiB), signal);
     const received = { bytes: 0 };
     const sent = performance.now();
     try {
+      const { headers } = this.authorizer;
       const response = await this.client.get(url, {
         'accept-encoding': 'identity', 'user-agent': 'thawfs', 'range': `bytes=${offset}-${offset + length - 1}`,
-        ...(url.origin === this.origin.origin ? this.headers : {}),
+        ...(url.origin === this.origin.origin ? { ...headers, ...this.options.headers } : {}),
       }, deadline.signal);
       link?.answered(performance.now() - sent);
       response.body.on('error', () => undefined); // Errors reach us through the iterator; a body that is dropped has no other listener.
       try {
         if (redirectStatuses.has(response.statusCode)) return this.redirectTarget(url, response, wanted);
+        if (response.statusCode === 401 && url.origin === this.origin.origin && !again && await this.authorizer.answer(headers['authorization'], response.headers['www-authenticate'], deadline.signal)) {
+          return await this.exchange(url, wanted, true);
+        }
         const state = judgeRange(response.statusCode, response.headers, wanted, known);
         const bytes = await collect(response.body, Math.min(length, state.size - offset), wanted, received, link);
         await this.client.freed();
@@ -248,7 +266,7 @@ const unknownAuthority = /^(?:UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_)/;
 /** What else no retry mends: other faults of certificates, and a source that was closed. */
 const lasting = /^(?:ERR_TLS_|ERR_SSL_|CERT_|UND_ERR_DESTROYED|UND_ERR_CLOSED)/;
 
-function networkError(error: unknown, location: string, expired: boolean): ThawfsError {
+export function networkError(error: unknown, location: string, expired: boolean): ThawfsError {
   if (error instanceof ThawfsError) return error;
   const { code: errno = '', message = '' } = error as { readonly code?: string; readonly message?: string };
   if (expired || timeoutCodes.has(errno)) {
@@ -264,8 +282,8 @@ function networkError(error: unknown, location: string, expired: boolean): Thawf
   });
 }
 
-/** `https://user:password@host/` becomes a header, so that the password is in no URL that anybody prints. */
-function splitCredentials(text: string): { origin: URL; authorization: Readonly<Record<string, string>> } {
+/** `https://user:password@host/` is taken apart, so that the password is in no URL that anybody prints. */
+function splitCredentials(text: string): { origin: URL; credentials: Uint8Array | undefined } {
   if (!URL.canParse(text)) {
     throw new ThawfsError('BAD_ARGUMENT', 'the URL cannot be parsed', { suggestion: 'Write a URL such as https://host/path/app.img.zst.' });
   }
@@ -273,9 +291,8 @@ function splitCredentials(text: string): { origin: URL; authorization: Readonly<
   const { username, password } = origin;
   origin.username = '';
   origin.password = '';
-  if (username === '' && password === '') return { origin, authorization: {} };
-  const pair = Buffer.concat([percentDecoded(username), Buffer.from(':'), percentDecoded(password)]);
-  return { origin, authorization: { authorization: `Basic ${pair.toString('base64')}` } };
+  if (username === '' && password === '') return { origin, credentials: undefined };
+  return { origin, credentials: Buffer.concat([percentDecoded(username), Buffer.from(':'), percentDecoded(password)]) };
 }
 
 /** Unlike decodeURIComponent it takes any bytes, and a stray `%` for itself. */

@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { ThawfsError } from '../errors.js';
 import { openFileSource } from './file.js';
 import type { HttpOptions } from './http.js';
+import { isRegistry } from './is-remote.js';
 import type { OpenedSource } from './range-source.js';
 import { defaultRetryPolicy, retry, RetryingSource, type RetryPolicy } from './retry.js';
 
@@ -13,7 +14,7 @@ export interface SourceOptions extends HttpOptions {
 /**
  * Opens bytes by name.
  *
- * @param location a path, a `file:` URL, or an `http:` or `https:` URL
+ * @param location a path, a `file:` URL, an `http:` or `https:` URL, or `oci://HOST/REPOSITORY:TAG`
  * @param openingLength bytes to read at once from the start; opening costs this one request
  * @throws BAD_ARGUMENT for another scheme, or what is no regular file; PATH_MISSING, NOT_PERMITTED, IO_FAILED; SOURCE_UNREACHABLE, TIMEOUT,
  *   RANGE_NOT_SUPPORTED, AUTH_REQUIRED, OBJECT_MISSING, HTTP_STATUS
@@ -23,18 +24,20 @@ export async function openSource(location: string, openingLength: number, option
   const scheme = schemeOf(location);
   if (scheme === undefined) return openFileSource(location, openingLength, options.onRequest);
   if (scheme === 'file') return openFileSource(pathOf(location), openingLength, options.onRequest);
-  const { openHttpSource } = await import('./http.js'); // The HTTP client costs 90 ms to load, which local images do not pay.
+  // The HTTP client costs 90 ms to load, which local images do not pay.
+  const open = scheme === 'oci' ? (await import('./registry.js')).openRegistrySource : (await import('./http.js')).openHttpSource;
   const policy = { ...defaultRetryPolicy, ...options.retry };
-  const { source, opening } = await retry(() => openHttpSource(location, openingLength, options), policy, options.signal);
+  const { source, opening } = await retry(() => open(location, openingLength, options), policy, options.signal);
   return { source: new RetryingSource(source, policy), opening };
 }
 
 /** @returns how to reach a location; undefined for a path @throws BAD_ARGUMENT when there is no way */
-export function schemeOf(location: string): 'file' | 'http' | 'https' | undefined {
+export function schemeOf(location: string): 'file' | 'http' | 'https' | 'oci' | undefined {
+  if (isRegistry(location)) return 'oci';
   const scheme = /^([a-z][a-z0-9+.-]+):/i.exec(location)?.[1]?.toLowerCase();
   if (scheme === undefined || scheme === 'file' || scheme === 'http' || scheme === 'https') return scheme;
   throw new ThawfsError('BAD_ARGUMENT', `images cannot be read from "${scheme}:"`, {
-    detail: { scheme }, suggestion: 'Name a path or an http(s) URL; write ./ before a path with a colon.',
+    detail: { scheme }, suggestion: 'Name a path, an http(s) URL or oci://HOST/REPOSITORY:TAG; write ./ before a path with a colon.',
   });
 }
 

@@ -1,5 +1,5 @@
 /** Opens whatever a user names as the source of a tree; loads the code of that kind only, for loading is a good part of a small build. */
-import { createReadStream, statSync } from 'node:fs';
+import { createReadStream, existsSync, statSync } from 'node:fs';
 import { addAbortSignal, type Readable } from 'node:stream';
 import type { ByteString } from '../bytes/byte-string.js';
 import { ThawfsError, fromErrno } from '../errors.js';
@@ -43,6 +43,7 @@ export interface OpenTreeOptions {
 export async function openTree(spec: string, options: OpenTreeOptions = {}): Promise<TreeSource> {
   options.signal?.throwIfAborted();
   const [, scheme, rest = ''] = treeScheme.exec(spec) ?? [];
+  if (scheme === 'oci' && /^\/\/[^/]/.test(rest) && !existsSync(rest)) throw inRegistry(spec);
   if (scheme === 'oci' || scheme === 'oci-archive') return (await import('./from-oci.js')).readOciLayout(rest, options);
   if (scheme === 'docker-archive') return (await import('./from-docker-archive.js')).readDockerArchive(rest, options);
   if (scheme === 'dump') return { root: (await import('./dump.js')).parseDump(await readText(rest, options.signal)), warnings: [], dispose: () => undefined };
@@ -50,6 +51,13 @@ export async function openTree(spec: string, options: OpenTreeOptions = {}): Pro
   const { exclude = [], extraXattrs = [], oneFileSystem = false } = options;
   const { scanDirectory } = await import('./from-directory.js');
   return withContainerHint(scanDirectory(spec, { extraXattrs, oneFileSystem, ...(exclude.length > 0 ? { skip: (await import('./glob.js')).compileGlobs(exclude) } : {}) }), 'directory');
+}
+
+/** `oci://HOST/…` names images of ours in a registry; there a container image has to be fetched by those who can. */
+function inRegistry(spec: string): ThawfsError {
+  return new ThawfsError('BAD_ARGUMENT', `${spec}: an image cannot be built from a registry`, {
+    detail: { source: spec }, suggestion: 'Fetch the container image first: skopeo copy docker://HOST/REPOSITORY:TAG oci:DIR:TAG, then build oci:DIR:TAG.',
+  });
 }
 
 /** A container image is easily named without its scheme; what comes out then are the files that it is kept in. */

@@ -7,7 +7,7 @@ import { openCodec } from '../codec/registry.js';
 import { fromErrno, hasCode, ThawfsError } from '../errors.js';
 import type { Manifest } from '../format/manifest.js';
 import { decodeSignatures } from '../format/signatures.js';
-import { isHttp } from '../source/is-http.js';
+import { isRemote } from '../source/is-remote.js';
 import { openSource, type SourceOptions } from '../source/open-source.js';
 import { openStream } from '../tree/open-stream.js';
 import { requireTrust, type TrustPolicy } from '../trust/policy.js';
@@ -158,7 +158,7 @@ export async function* patchBytes(patch: string, options: SourceOptions & Pick<A
 
 /** @returns what is known of a pipe, as of a shell's <(…); undefined for what is none */
 function pipeAt(patch: string): Stats | undefined {
-  const stats = isHttp(patch) ? undefined : statSync(patch, { throwIfNoEntry: false });
+  const stats = isRemote(patch) ? undefined : statSync(patch, { throwIfNoEntry: false });
   return stats?.isFIFO() === true ? stats : undefined;
 }
 

@@ -9,7 +9,7 @@ import { ThawfsError } from '../errors.js';
 import type { PatchHeader } from '../format/patch.js';
 import type { Image } from '../image/image.js';
 import { openImage } from '../image/open.js';
-import { isHttp } from '../source/is-http.js';
+import { isRemote } from '../source/is-remote.js';
 import type { ReadOptions } from '../source/range-source.js';
 import { readUpTo } from '../sys/descriptor.js';
 import { LocalBytes } from '../sys/local-bytes.js';
@@ -39,7 +39,7 @@ export interface PatchBase {
  * @throws BAD_ARGUMENT for a URL; WRONG_BASE when it is not the image that the patch was made from; what opening throws
  */
 export async function openBase(location: string, header: PatchHeader): Promise<PatchBase> {
-  if (isHttp(location)) throw new ThawfsError('BAD_ARGUMENT', 'the old image must be on this machine', { suggestion: 'Fetch the new image with thawfs pull: it takes what is less.' });
+  if (isRemote(location)) throw new ThawfsError('BAD_ARGUMENT', 'the old image must be on this machine', { suggestion: 'Fetch the new image with thawfs pull: it takes what is less.' });
   return hasMagic(location) ? await ImageBase.open(location, header) : RawBase.open(location, header);
 }
 

@@ -10,9 +10,10 @@ import { HEAD_MAX_SIZE } from '../format/container.js';
 import { PATCH_MAGIC, patchHeader } from '../format/patch.js';
 import type { Image } from '../image/image.js';
 import { openImage } from '../image/open.js';
-import { isHttp } from '../source/is-http.js';
+import { isHttp, isRegistry } from '../source/is-remote.js';
 import { openSource, type SourceOptions } from '../source/open-source.js';
 import type { OnRequest, RangeSource } from '../source/range-source.js';
+import { besideReference } from '../source/registry-reference.js';
 import type { TrustPolicy } from '../trust/policy.js';
 import { KiB, MiB } from '../units.js';
 import { applyPatch, partialPathOf } from './apply-patch.js';
@@ -33,6 +34,7 @@ const PART_SIZE = 4 * MiB;
  */
 export function patchBeside(image: string, rootHash: string): string {
   const suffix = `.from-${rootHash.slice(0, 16)}.thawpatch`;
+  if (isRegistry(image)) return besideReference(image, suffix);
   if (!isHttp(image)) return image + suffix;
   const url = new URL(image);
   url.pathname += suffix;

@@ -1,7 +1,7 @@
 /** What a user compares: an image, or something that an image can be built from. */
 import { statSync } from 'node:fs';
 import { HEAD_MAGIC, headHeader } from '../format/container.js';
-import { isHttp } from '../source/is-http.js';
+import { isRemote } from '../source/is-remote.js';
 import { readUpTo } from '../sys/descriptor.js';
 import { LocalBytes } from '../sys/local-bytes.js';
 import { treeScheme } from '../tree/open-source.js';
@@ -10,7 +10,7 @@ const MAGIC_OFFSET = headHeader.offsetOf('magic');
 
 /** @returns whether it is an image file or a URL; what is not there is taken for an image, whose opening says so */
 export function isImage(location: string): boolean {
-  if (isHttp(location) || /^file:/i.test(location)) return true;
+  if (isRemote(location) || /^file:/i.test(location)) return true;
   if (location === '-' || treeScheme.test(location)) return false;
   try {
     if (!statSync(location).isFile()) return false;

@@ -53,6 +53,7 @@ describe('flags reach the image', () => {
     putIndex(cli.path('layout'), layers);
     await cli.json(['build', 'oci:layout', '-o', 'p.img.zst', '--platform', 'linux/arm64']);
     expect(await cli.json(['ls', 'p.img.zst', '/', '--allow-unsigned'])).toMatchObject({ path: '/arm64' }); // one line, of its one file
+    expect((await cli.json<FailureJson>(['build', 'oci://ghcr.io/example/app:1', '-o', 'p.img.zst'], 2)).error.suggestion).toContain('skopeo copy');
     expect((await cli.json<FailureJson>(['build', 'oci:layout', '-o', 'p.img.zst', '--platform', 'linux/s390x'], 2)).error.suggestion).toContain('--platform');
   });
 
