@@ -106,6 +106,19 @@ const errnoSuggestions: Readonly<Record<string, string>> = {
   PATH_MISSING: 'Check the spelling of the path.',
 };
 
+/** Names of failed system calls (ENOSPC), and those that Node gives to arguments it refuses (ERR_INVALID_ARG_VALUE). */
+const errnoName = /^E[A-Z0-9_]+$/;
+
+/**
+ * As {@link fromErrno}, for what may have thrown something else than system calls.
+ *
+ * @returns the failed system call with its code; anything else as it is: errors of ours, the reason of a signal, defects
+ */
+export function ifErrno(error: unknown, doing: string): unknown {
+  const { code } = Object(error) as { readonly code?: unknown };
+  return typeof code === 'string' && errnoName.test(code) ? fromErrno(error, doing) : error;
+}
+
 /**
  * Gives a failed system call its code, so that a full disk or a missing right is never an "unexpected error".
  *

@@ -4,21 +4,26 @@ import { ThawfsError } from '../errors.js';
 /** Mount options of ours that become flags with a value; underscores and hyphens are one. */
 const valued = new Set(['backend', 'cache', 'cache-size', 'fill-rate', 'mirror', 'profile', 'read-timeout', 'threshold', 'trust', 'upper', 'work', 'min-sequence']);
 const plain = new Set(['allow-unsigned', 'any-sequence', 'offline', 'no-fill', 'no-handover', 'no-prefetch', 'populate', 'nosuid', 'nodev', 'noexec']);
-/** What mount(8), fstab and systemd mean for others: an image is read-only, and comes over the network, in any case. */
-const ignored = /^(?:defaults|ro|rw|auto|noauto|user|nouser|users|owner|group|nofail|_netdev|suid|dev|exec|async|relatime|noatime|x-.*|comment=.*)$/;
+/**
+ * What mount(8), fstab and systemd mean for others, and what is about writing: an image is read-only, and comes over the network, in any case.
+ * Of most the opposite is there too.
+ */
+const ignored = new RegExp('^(?:defaults|ro|rw|(?:no)?(?:auto|user|users|owner|group)|nofail|_r?netdev|suid|dev|exec|sync|async|dirsync|silent|loud'
+  + '|(?:no)?(?:atime|diratime|relatime|strictatime|lazytime|iversion|mand)|x-.*|comment=.*)$');
 
 /**
  * @param argv as mount(8) gives it
  * @returns the arguments of `thawfs`; undefined for a rehearsal (`-f`), which mounts nothing
- * @throws BAD_ARGUMENT for an option that would change nothing: silence would be taken for consent
+ * @throws BAD_ARGUMENT for an option that would change nothing: silence would be taken for consent. With `-s`, as autofs gives it, it is left out
  */
 export function mountHelperArguments(argv: readonly string[]): string[] | undefined {
   const places: string[] = [];
   const flags: string[] = [];
   let rehearsal = false;
+  const sloppy = argv.some((argument) => /^-[fnv]*s[sfnv]*$/.test(argument));
   for (let i = 0; i < argv.length; i++) {
     const argument = argv[i]!;
-    if (argument === '-o') flags.push(...(argv[++i] ?? '').split(',').filter((option) => option !== '').flatMap(flagOf));
+    if (argument === '-o') flags.push(...(argv[++i] ?? '').split(',').filter((option) => option !== '').flatMap((option) => flagsOf(option, sloppy)));
     else if (argument === '-t' || argument === '-N') i++;
     else if (!/^-[sfnv]+$/.test(argument)) places.push(argument);
     else rehearsal ||= argument.includes('f');
@@ -29,12 +34,12 @@ export function mountHelperArguments(argv: readonly string[]): string[] | undefi
   return rehearsal ? undefined : ['mount', ...flags, ...places];
 }
 
-function flagOf(option: string): string[] {
+function flagsOf(option: string, sloppy: boolean): string[] {
   const [, key = '', value] = /^([^=]*)(?:=(.*))?$/s.exec(option) ?? [];
   const name = key.replaceAll('_', '-');
   if (value !== undefined && valued.has(name)) return [`--${name}=${value}`];
   if (value === undefined && plain.has(name)) return [`--${name}`];
-  if (ignored.test(option)) return [];
+  if (sloppy || ignored.test(option)) return [];
   throw new ThawfsError('BAD_ARGUMENT', `mount.thawfs: unknown option "${option}"`, {
     detail: { option }, suggestion: `Options are ${[...valued].map((known) => `${known}=…`).join(', ')}, ${[...plain].join(', ')}.`,
   });

@@ -16,7 +16,7 @@ import { wordsOfOurs } from './words.js';
 export async function start(argv: readonly string[], root: string): Promise<number> {
   try {
     // oclif would look for plugins of its own in the user's home, and warn where that may not be entered: sudo and services leave other people's in HOME.
-    await run([...argv], { root: fileURLToPath(root), userPlugins: false });
+    await run(argv[0] === 'help' ? [...argv.slice(1), '--help'] : [...argv], { root: fileURLToPath(root), userPlugins: false });
     await requireStdout();
     return Number(process.exitCode ?? exitCodes.ok); // `diff` and `run` have their own ways to succeed
   } catch (error) {

@@ -81,7 +81,8 @@ export class FrameKeeper {
     worker.on('message', ({ sound, statistics }: KeeperAnswer) => {
       this.count(statistics);
       this.sent.shift()?.forEach(({ verdict }, i) => { verdict.resolve(sound[i]!); });
-      if (this.sent.length === 0) worker.unref(); // A thread that has nothing to do keeps no process alive.
+      // A thread that has nothing to do keeps no process alive; one that is being closed is waited for.
+      if (this.sent.length === 0 && !this.isDead) worker.unref();
     });
     worker.on('error', (error) => { console.error('keeping chunks:', error); });
     this.exited = new Promise((resolve) => worker.once('exit', () => {

@@ -6,7 +6,7 @@
  */
 import { closeSync, existsSync, openSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { fromErrno, ThawfsError } from '../errors.js';
+import { fromErrno, ifErrno, ThawfsError } from '../errors.js';
 import { isRunning } from '../sys/process.js';
 
 export class OutputFile {
@@ -67,7 +67,7 @@ export async function writeOutput<T>(path: string, write: (file: OutputFile) => 
     file.commit();
     return result;
   } catch (error) {
-    throw fromErrno(error, `writing ${path}`);
+    throw ifErrno(error, `writing ${path}`);
   } finally {
     file.discard();
   }

@@ -4,7 +4,7 @@
  */
 import { closeSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readFileSync, readdirSync, renameSync, rmSync, statSync, statfsSync, writeFileSync } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
-import { fromErrno, ThawfsError } from '../errors.js';
+import { ifErrno, ThawfsError } from '../errors.js';
 import type { DiskStore } from '../store/disk-store.js';
 import { isRunning } from '../sys/process.js';
 import { MiB } from '../units.js';
@@ -46,7 +46,7 @@ export async function writeRawCopy(image: LazyImage, store: DiskStore, signal?: 
     renameSync(partial, path);
   } catch (error) {
     rmSync(partial, { force: true });
-    throw fromErrno(error, `writing ${path}`);
+    throw ifErrno(error, `writing ${path}`);
   } finally {
     closeSync(fd);
   }

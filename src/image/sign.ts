@@ -1,6 +1,6 @@
 /** Signing an image that exists: with keys at hand, or with a key that lives elsewhere (export, sign there, import). */
 import { closeSync, openSync } from 'node:fs';
-import { ThawfsError, fromErrno } from '../errors.js';
+import { ifErrno, ThawfsError } from '../errors.js';
 import type { Head } from '../chunk/head.js';
 import { decodeManifest, MANIFEST_TYPE } from '../format/manifest.js';
 import { decodeSignatures, encodeSignatures, SIGNATURE_MAX_SIZE, type Signature, type SignatureScheme } from '../format/signatures.js';
@@ -169,7 +169,7 @@ async function withImage<T>(path: string, flags: 'r' | 'r+', use: (fd: number) =
     fd = openSync(path, flags);
     return await use(fd);
   } catch (error) {
-    throw fromErrno(error, flags === 'r' ? `reading ${path}` : `signing ${path}`);
+    throw ifErrno(error, flags === 'r' ? `reading ${path}` : `signing ${path}`);
   } finally {
     if (fd !== undefined) closeSync(fd);
   }

@@ -3,6 +3,7 @@ import { rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { hasCode, ThawfsError } from '../errors.js';
+import { printable } from '../source/http-url.js';
 import { recordOf, type ErrorRecord, type Question, type ServerQuestion } from './messages.js';
 import type { ServedImage } from './local-view.js';
 import type { MountPlan } from './plan.js';
@@ -82,7 +83,7 @@ export class ControlSocket {
 
   private async status(): Promise<unknown> {
     const { id, directory, backend, content } = this.plan;
-    const origin = content.kind === 'raw' ? { locations: [content.path] } : { locations: content.locations, cache: content.cache, offline: content.offline };
+    const origin = content.kind === 'raw' ? { locations: [content.path] } : { locations: content.locations.map(printable), cache: content.cache, offline: content.offline };
     const own = { id, target: directory, backend, ...origin, supervisor: process.pid };
     try {
       const told = await this.supervised.ask({ command: 'status' }) as object;

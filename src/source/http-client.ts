@@ -8,6 +8,7 @@ import methods from 'undici/lib/api/index.js';
 import DispatcherOfUndici from 'undici/lib/dispatcher/dispatcher.js';
 import EnvHttpProxyAgent from 'undici/lib/dispatcher/env-http-proxy-agent.js';
 import type { Dispatcher } from 'undici';
+import { proxiesOf } from './proxies.js';
 
 // As the package does itself when all of it is loaded.
 Object.assign(DispatcherOfUndici.prototype, methods);
@@ -35,12 +36,12 @@ export class HttpClient {
   private readonly agent: Dispatcher;
   private readonly idleTimeout: number;
 
-  /** Proxies are taken from the environment (`http_proxy`, `https_proxy`, `no_proxy`). */
+  /** Proxies are taken from the environment (`http_proxy`, `https_proxy`, `no_proxy`). @throws BAD_ARGUMENT when they cannot be understood */
   constructor({ connections, idleTimeout, ca }: HttpClientOptions) {
     this.idleTimeout = idleTimeout;
     const connect = { timeout: idleTimeout, ...(ca === undefined ? {} : { ca }) };
     // requestTls: what `connect` is for the server behind a proxy. Without TLS the proxy is asked for the URL: many refuse tunnels to other ports than 443.
-    this.agent = new EnvHttpProxyAgent({ connections, connect, requestTls: connect, proxyTunnel: false });
+    this.agent = new EnvHttpProxyAgent({ connections, connect, requestTls: connect, proxyTunnel: false, ...proxiesOf(process.env) });
   }
 
   /** @throws the errors of undici and of Node's sockets; redirects are answers like others */

@@ -3,12 +3,14 @@
  * serve closed ones well. Redirects are followed and remembered; a target that stops working (signed links expire) is
  * resolved again from the original URL.
  */
-import { ThawfsError } from '../errors.js';
+import { hasCode, ThawfsError } from '../errors.js';
+import { sha256 } from '../hash/sha256.js';
 import { MiB } from '../units.js';
 import { Authorizer, basic } from './authorizer.js';
 import { HttpClient, type HttpAnswer } from './http-client.js';
 import type { LinkObserver } from './link-meter.js';
 import { judgeRange, one, redirectStatuses, type RangeRequest, type RemoteState } from './http-answer.js';
+import { splitCredentials, withoutSecrets } from './http-url.js';
 import { MemorySource, requireInside } from './memory.js';
 import type { OnRequest, OpenedSource, RangeSource, ReadOptions } from './range-source.js';
 
@@ -59,7 +61,7 @@ export async function openHttpFile(url: URL, openingLength: number, options: Htt
   const file = new HttpFile(url, options, access);
   try {
     const { state, bytes, whole } = await file.readRange(0, openingLength, options);
-    if (!whole) return { source: new HttpSource(file, state), opening: bytes };
+    if (!whole) return { source: new HttpSource(file, state, bytes), opening: bytes };
     await file.close();
     return { source: new MemorySource(bytes, access.location), opening: new Uint8Array(bytes) };
   } catch (error) {
@@ -68,21 +70,50 @@ export async function openHttpFile(url: URL, openingLength: number, options: Htt
   }
 }
 
+/**
+ * ETags differ between the nodes of one server, and when a file is published again: another one is a reason to look at the first bytes of the file
+ * once more, not to refuse it. Are they the same, then ETags and dates say nothing here and are not compared any more. What people read is
+ * checked against digests in any case.
+ */
 class HttpSource implements RangeSource {
   readonly location: string;
   readonly size: number;
   readonly identity: string | undefined;
+  private readonly openingLength: number;
+  private readonly openingDigest: Uint8Array;
+  /** Looking once more; undefined while there was no reason to, or when that failed. */
+  private secondLook: Promise<boolean> | undefined;
 
-  constructor(private readonly client: HttpFile, private readonly state: RemoteState) {
+  constructor(private readonly client: HttpFile, private state: RemoteState, opening: Uint8Array) {
     this.location = client.location;
     this.size = state.size;
     this.identity = state.etag ?? state.lastModified;
+    this.openingLength = opening.length;
+    this.openingDigest = sha256(opening);
   }
 
   async read(offset: number, length: number, options: ReadOptions = {}): Promise<Uint8Array> {
     requireInside(this, offset, length);
     if (length === 0) return new Uint8Array(0);
-    return (await this.client.readRange(offset, length, options, this.state)).bytes;
+    try {
+      return (await this.client.readRange(offset, length, options, this.state)).bytes;
+    } catch (error) {
+      if (!hasCode(error, 'SOURCE_CHANGED') || !await this.isSameAfterAll()) throw error;
+      options.signal?.throwIfAborted();
+      return (await this.client.readRange(offset, length, options, this.state)).bytes;
+    }
+  }
+
+  private isSameAfterAll(): Promise<boolean> {
+    this.secondLook ??= this.client.readRange(0, this.openingLength, {}).then(({ state, bytes }) => {
+      const isSame = state.size === this.size && Buffer.compare(sha256(bytes), this.openingDigest) === 0;
+      if (isSame) this.state = { size: this.size, etag: undefined, lastModified: undefined };
+      return isSame;
+    }).catch(() => {
+      this.secondLook = undefined;
+      return false;
+    });
+    return this.secondLook;
   }
 
   close(): Promise<void> {
@@ -280,27 +311,4 @@ export function networkError(error: unknown, location: string, expired: boolean)
     detail: { location, errno, retryable: !isUnknownAuthority && !lasting.test(errno) }, cause: error,
     suggestion: isUnknownAuthority ? 'If the authority is your own, name its certificate: NODE_EXTRA_CA_CERTS=ca.pem.' : 'Check the host name and the network.',
   });
-}
-
-/** `https://user:password@host/` is taken apart, so that the password is in no URL that anybody prints. */
-function splitCredentials(text: string): { origin: URL; credentials: Uint8Array | undefined } {
-  if (!URL.canParse(text)) {
-    throw new ThawfsError('BAD_ARGUMENT', 'the URL cannot be parsed', { suggestion: 'Write a URL such as https://host/path/app.img.zst.' });
-  }
-  const origin = new URL(text);
-  const { username, password } = origin;
-  origin.username = '';
-  origin.password = '';
-  if (username === '' && password === '') return { origin, credentials: undefined };
-  return { origin, credentials: Buffer.concat([percentDecoded(username), Buffer.from(':'), percentDecoded(password)]) };
-}
-
-/** Unlike decodeURIComponent it takes any bytes, and a stray `%` for itself. */
-function percentDecoded(text: string): Buffer {
-  return Buffer.from(text.replace(/%([0-9a-f]{2})/gi, (_, digits: string) => String.fromCharCode(parseInt(digits, 16))), 'latin1');
-}
-
-/** Signed links carry their secret in the query. */
-function withoutSecrets(url: URL): string {
-  return `${url.origin}${url.pathname}${url.search === '' ? '' : '?…'}`;
 }

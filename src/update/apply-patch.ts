@@ -4,7 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { decodeHead } from '../chunk/head.js';
 import { openCodec } from '../codec/registry.js';
-import { fromErrno, hasCode, ThawfsError } from '../errors.js';
+import { hasCode, ifErrno, ThawfsError } from '../errors.js';
 import type { Manifest } from '../format/manifest.js';
 import { decodeSignatures } from '../format/signatures.js';
 import { isRemote } from '../source/is-remote.js';
@@ -77,7 +77,7 @@ export async function applyPatch(base: string, patch: string, output: string, op
       if (isHopeless(error)) file.discard();
       // What was there may have been damaged since, or come from a forged patch.
       if (isHopeless(error) && begun && patch !== '-' && pipeAt(patch) === undefined) return await applyPatch(base, patch, output, options);
-      throw fromErrno(error, `writing ${output}`);
+      throw ifErrno(error, `writing ${output}`);
     } finally {
       file.close();
     }
@@ -110,7 +110,7 @@ export async function patchInPlace(device: string, patch: string, options: Patch
       return { output: device, manifest, signedBy, size: manifest.raw.size, resumedAt };
     } catch (error) {
       if (isHopeless(error)) file?.discard();
-      throw fromErrno(error, `writing ${device}`);
+      throw ifErrno(error, `writing ${device}`);
     } finally {
       file?.close();
       target.close();

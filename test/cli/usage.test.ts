@@ -43,6 +43,13 @@ test('the README has the exit statuses', () => {
   for (const [status, meaning] of exitMeanings) expect(readme).toContain(`| ${status} | ${meaning} |`);
 });
 
+test.each([
+  [['help'], ['--help']], [['-h'], ['--help']], [['help', 'cache', 'gc'], ['cache', 'gc', '--help']], [['mount', '-h'], ['mount', '--help']],
+])('thawfs %j is thawfs %j', async (asked, meant) => {
+  const [{ status, stdout }, { stdout: help }] = await Promise.all([cli.run(asked), cli.run(meant)]);
+  expect({ status, stdout }).toEqual({ status: 0, stdout: help });
+});
+
 test('--version', async () => {
   const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
   expect((await cli.run(['--version'])).stdout).toMatch(new RegExp(`^thawfs/${version.replaceAll('.', '\\.')} `));

@@ -125,6 +125,9 @@ describe('mount.thawfs', () => {
       .toEqual(['mount', '--trust=/k.pem', '--cache-size=1G', '--no-fill', 'https://h/a.img.zst', '/srv/a']);
     expect(mountHelperArguments(['a', '/b', '-o', 'profile=/p,no-prefetch'])).toEqual(['mount', '--profile=/p', '--no-prefetch', 'a', '/b']);
     expect(mountHelperArguments(['a', '/b', '-o', 'nosuid,nodev,noexec'])).toEqual(['mount', '--nosuid', '--nodev', '--noexec', 'a', '/b']);
+    expect(mountHelperArguments(['a', '/b', '-o', 'sync,nodiratime,lazytime,strictatime,noiversion,_rnetdev,silent'])).toEqual(['mount', 'a', '/b']);
+    // autofs gives -s: what is not known is left out.
+    expect(mountHelperArguments(['a', '/b', '-sn', '-o', 'noexecc,nodev'])).toEqual(['mount', '--nodev', 'a', '/b']);
     // mount --fake: mounts nothing.
     expect(mountHelperArguments(['a', '/b', '-fn'])).toBeUndefined();
   });

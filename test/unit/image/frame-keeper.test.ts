@@ -21,6 +21,19 @@ function frameOf(chunk: Uint8Array, number: number): { place: ChunkPlace; frame:
   return { frame, place: { number, size: SIZE, frameOffset: 0, frameSize: frame.length, id: sha256(leaves.subarray(0, hashLeaves(chunk, salt, leaves))) } };
 }
 
+/** @param what is done with a `keeper`, and a `place` and `frame` for it, in a process that does nothing else */
+function runInProcess(folder: string, what: string): { readonly stdout: string; readonly status: number | null } {
+  const at = (module: string): string => new URL(`../../../src/${module}.js`, import.meta.url).href;
+  const { place, frame } = frameOf(new Uint8Array(randomBytes(SIZE)), 0);
+  const hex = (bytes: Uint8Array): string => `Uint8Array.from(Buffer.from('${toHex(bytes)}', 'hex'))`;
+  writeFileSync(`${folder}/keep.mjs`, `
+    const [{ FrameKeeper }, { DiskStore }] = [await import('${at('image/frame-keeper')}'), await import('${at('store/disk-store')}')];
+    const keeper = new FrameKeeper(new DiskStore('${folder}/cache', 1 << 24), ${SIZE}, new Uint8Array(0));
+    const [place, frame] = [{ ...${JSON.stringify({ ...place, id: undefined })}, id: ${hex(place.id)} }, ${hex(frame)}];
+    ${what}`);
+  return spawnSync(process.execPath, [`${folder}/keep.mjs`], { encoding: 'utf8', timeout: 60_000 });
+}
+
 describe('FrameKeeper', () => {
   test('keeps sound frames and names the others; equal chunks are stored once, and it counts in its store', () => withTempDir(async (folder) => {
     const store = new DiskStore(folder, 1 << 24);
@@ -50,14 +63,15 @@ describe('FrameKeeper', () => {
     await keeper.close();
   }));
 
+  test('is closed in a process that waits for nothing else, with frames under way', () => withTempDir((folder) => {
+    expect(runInProcess(folder, `
+      await keeper.keep(place, frame);
+      for (let i = 0; i < 100; i++) keeper.keep(place, frame);
+      await keeper.close();
+      console.log('closed');`)).toMatchObject({ stdout: 'closed\n', status: 0 });
+  }), 90_000);
+
   test('that nobody has closed keeps no process alive', () => withTempDir((folder) => {
-    const at = (module: string): string => new URL(`../../../src/${module}.js`, import.meta.url).href;
-    const { place, frame } = frameOf(new Uint8Array(randomBytes(SIZE)), 0);
-    const hex = (bytes: Uint8Array): string => `Uint8Array.from(Buffer.from('${toHex(bytes)}', 'hex'))`;
-    writeFileSync(`${folder}/keep.mjs`, `
-      const [{ FrameKeeper }, { DiskStore }] = [await import('${at('image/frame-keeper')}'), await import('${at('store/disk-store')}')];
-      const keeper = new FrameKeeper(new DiskStore('${folder}/cache', 1 << 24), ${SIZE}, new Uint8Array(0));
-      console.log(await keeper.keep({ ...${JSON.stringify({ ...place, id: undefined })}, id: ${hex(place.id)} }, ${hex(frame)}));`);
-    expect(spawnSync(process.execPath, [`${folder}/keep.mjs`], { encoding: 'utf8', timeout: 60_000 })).toMatchObject({ stdout: 'true\n', status: 0 });
+    expect(runInProcess(folder, 'console.log(await keeper.keep(place, frame));')).toMatchObject({ stdout: 'true\n', status: 0 });
   }), 90_000);
 });

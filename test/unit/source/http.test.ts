@@ -113,6 +113,40 @@ describe('reading', () => {
   });
 });
 
+describe('another ETag', () => {
+  test('of the same bytes, as each node of a server has its own, is looked into once and then believed no more', async () => {
+    let node = 0;
+    const ofNodes: Interference = (_, __, server) => {
+      server.etag = `"node${node++ % 3}"`;
+      return false;
+    };
+    await withRangeServer(content, { interfere: ofNodes }, async (server) => {
+      const failures: unknown[] = [];
+      await withOpened(server.url, { onFailure: (failure) => { failures.push(failure); } }, async ({ source }) => {
+        const reads = [200, 300, 400].map((offset) => source.read(offset, 10));
+        for (const [i, bytes] of (await Promise.all(reads)).entries()) expect(Buffer.compare(bytes, content.subarray(200 + i * 100, 210 + i * 100))).toBe(0);
+        for (let i = 0; i < 5; i++) await source.read(600, 10);
+      });
+      expect(failures.every((failure) => (failure as { readonly code: string }).code === 'SOURCE_CHANGED')).toBe(true);
+      expect(server.seen.filter(({ range }) => range === 'bytes=0-99')).toHaveLength(2); // opening, and the one look
+      expect(server.seen.filter(({ range }) => range === 'bytes=600-609')).toHaveLength(5);
+    });
+  });
+
+  test('of other bytes is SOURCE_CHANGED, and so is another size', async () => {
+    await withRangeServer(content, {}, async (server) => {
+      await withOpened(server.url, {}, async ({ source }) => {
+        server.etag = '"v2"';
+        const other = Buffer.from(content).fill(1, 50, 60);
+        server.served = { size: other.length, read: (offset, length) => other.subarray(offset, offset + length) };
+        for (let i = 0; i < 2; i++) await expect(source.read(200, 10)).rejects.toEqual(code('SOURCE_CHANGED'));
+        server.served = { size: 4999, read: (offset, length) => content.subarray(offset, offset + length) };
+        await expect(source.read(200, 10)).rejects.toEqual(code('SOURCE_CHANGED'));
+      });
+    });
+  });
+});
+
 describe('redirects', () => {
   test('are followed and remembered, and resolved again when the target expires', async () => {
     await withRangeServer(content, {}, async (storage) => {
@@ -255,6 +289,20 @@ describe('proxy', () => {
       await withOpened(server.url, {}, () => Promise.resolve());
       expect(asked.length).toBe(2);
     }));
+  });
+
+  test('is an address alone, as curl takes it', async () => {
+    await withRangeServer(content, {}, (server) => withProxy(async (asked) => {
+      process.env['http_proxy'] = process.env['http_proxy']!.replace('http://', '');
+      await withOpened(server.url, {}, () => Promise.resolve());
+      expect(asked).toEqual([`GET ${server.url}`]);
+    }));
+  });
+
+  test.each(['ftp://user:secret@proxy:1', 'http://', 'proxy:99999'])('%j is BAD_ARGUMENT that names the variable, not its value', async (value) => {
+    process.env['http_proxy'] = value;
+    const opening = openHttpSource('http://127.0.0.1:9/', 100);
+    await expect(opening).rejects.toMatchObject({ code: 'BAD_ARGUMENT', message: 'http_proxy: names no proxy' });
   });
 
   test('is tunnelled through where there is TLS: it sees nothing', async () => {
