@@ -2,6 +2,7 @@
 import { string } from '@oclif/core/args';
 import type { Image } from '../image/image.js';
 import type { ImageFiles } from '../image/files.js';
+import { printable } from '../source/http-url.js';
 import type { TrustPolicy } from '../trust/policy.js';
 import { trustPolicy, type TrustFlags } from './trust.js';
 
@@ -23,7 +24,7 @@ export interface Reading {
 export async function lookingPolicy(flags: TrustFlags, what: string, remark: Reading['remark']): Promise<TrustPolicy> {
   const policy = await trustPolicy(flags);
   if (policy.keys.length > 0 || policy.allowUnsigned === true) return policy;
-  remark(`warning: nobody vouches for ${what}: no key is trusted here (--trust). Content is checked against its own manifest only.`);
+  remark(`warning: nobody vouches for ${printable(what)}: no key is trusted here (--trust). Content is checked against its own manifest only.`);
   return { ...policy, allowUnsigned: true };
 }
 

@@ -17,8 +17,10 @@ export function openFuseDevice(path = '/dev/fuse'): number {
   try {
     return openSync(path, constants.O_RDWR);
   } catch (cause) {
-    throw new ThawfsError('NO_FUSE_DEVICE', `${path} cannot be opened`, {
-      cause, detail: { path }, suggestion: 'Load the module (modprobe fuse), and in a container pass the device in (--device /dev/fuse).',
+    const { code: errno = '' } = cause as NodeJS.ErrnoException;
+    throw new ThawfsError('NO_FUSE_DEVICE', `${path} cannot be opened: ${errno}`, {
+      cause, detail: { path, errno },
+      suggestion: errno === 'EACCES' ? `Let users open the device (chmod 666 ${path}), or mount as root.` : 'Load the module (modprobe fuse), and in a container pass the device in (--device /dev/fuse).',
     });
   }
 }

@@ -2,10 +2,10 @@
  * A writable or stacked view: overlayfs over one or more lazy images. Its layers need no place in the tree once it is
  * mounted: overlayfs holds them, and with its end they end.
  */
-import { chmodSync, chownSync, closeSync, mkdirSync } from 'node:fs';
+import { chmodSync, chownSync, closeSync, mkdirSync, statSync } from 'node:fs';
 import type { ByteString } from '../bytes/byte-string.js';
-import { toBytes } from '../bytes/byte-string.js';
-import { fromErrno, hasCode } from '../errors.js';
+import { display, toBytes } from '../bytes/byte-string.js';
+import { fromErrno, hasCode, ThawfsError } from '../errors.js';
 import { cPath } from '../sys/c-path.js';
 import { setModificationTime } from '../sys/inode.js';
 import { lstatInto, newInode } from '../sys/lstat.js';
@@ -40,7 +40,7 @@ export interface Replaced {
 
 /**
  * @param target where the merged view is put
- * @throws MOUNT_FAILED with the kernel's reason, NOT_PERMITTED, NO_SPACE; MOUNT_BUSY when files of a shared upper directory are open for writing
+ * @throws BAD_ARGUMENT when `work` is not where `upper` is; MOUNT_FAILED with the kernel's reason, NOT_PERMITTED, NO_SPACE; MOUNT_BUSY when files of a shared upper directory are open for writing
  */
 export function mountOverlay(target: ByteString, options: OverlayOptions): void {
   const { replaces } = options;
@@ -77,6 +77,7 @@ function createOverlay({ lowers, upper, work, readOnly = upper === undefined, at
   const workFolder = upper === undefined ? undefined : work ?? `${upper}.work`;
   try {
     for (const folder of [upper, workFolder]) if (folder !== undefined) mkdirSync(toBytes(folder), { recursive: true });
+    if (upper !== undefined && workFolder !== undefined) requireOneFileSystem(upper, workFolder);
     if (readOnly && upper !== undefined) copyAttributes(lowers[0]!, upper);
   } catch (error) {
     throw fromErrno(error, 'preparing the upper directory');
@@ -91,6 +92,13 @@ function createOverlay({ lowers, upper, work, readOnly = upper === undefined, at
     ],
     attributes: attributes | (readOnly ? mountAttributes.readOnly : 0),
   });
+}
+
+/** The kernel's own word for it is EINVAL. */
+function requireOneFileSystem(upper: ByteString, work: ByteString): void {
+  const [ofUpper, ofWork] = [upper, work].map((folder) => statSync(toBytes(folder)).dev);
+  if (ofUpper === ofWork) return;
+  throw new ThawfsError('BAD_ARGUMENT', `${display(work)}: is on another file system than ${display(upper)}`, { suggestion: 'Name a working directory beside the upper one, or none.' });
 }
 
 function copyAttributes(from: ByteString, to: ByteString): void {

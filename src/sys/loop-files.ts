@@ -1,10 +1,10 @@
 /** Which files loop devices are over, as every user may look it up. */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 
-/** @param device `loop7` @returns the file behind a loop device; '' when there is none */
+/** @param device `loop7` @returns the file behind a loop device, also one that was removed since; '' when there is none */
 export function backingFile(device: string): string {
   try {
-    return readFileSync(`/sys/block/${device}/loop/backing_file`, 'latin1').trim();
+    return readFileSync(`/sys/block/${device}/loop/backing_file`, 'latin1').trim().replace(/ \(deleted\)$/, '');
   } catch {
     return '';
   }

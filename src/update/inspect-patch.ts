@@ -100,7 +100,7 @@ async function filesOf(location: string, { verity }: Manifest, options: SourceOp
   await using image = await openImage(location, { ...options, trust: { keys: [], allowUnsigned: true, now: 0 } });
   const { rootHash } = image.manifest.verity;
   if (rootHash === verity.rootHash) return await FileShares.of(image, options);
-  throw new ThawfsError('WRONG_BASE', `${location}: has root hash ${rootHash}, the patch makes an image with ${verity.rootHash}`, {
+  throw new ThawfsError('WRONG_BASE', `${image.location}: has root hash ${rootHash}, the patch makes an image with ${verity.rootHash}`, {
     detail: { expected: verity.rootHash, actual: rootHash }, suggestion: 'Name the image that the patch makes.',
   });
 }

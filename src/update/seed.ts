@@ -4,6 +4,7 @@ import { ThawfsError } from '../errors.js';
 import type { Manifest } from '../format/manifest.js';
 import type { Image } from '../image/image.js';
 import { openImage } from '../image/open.js';
+import { printable } from '../source/http-url.js';
 import { isRemote } from '../source/is-remote.js';
 import type { ReadOptions } from '../source/range-source.js';
 import type { ChunkRef } from '../store/chunk-store.js';
@@ -34,7 +35,7 @@ export class ImageSeed implements Seed {
    * @throws BAD_ARGUMENT for a URL; what openImage throws
    */
   static async open(location: string, shelf: DigestShelf, { signal }: ReadOptions = {}): Promise<ImageSeed> {
-    if (isRemote(location)) throw new ThawfsError('BAD_ARGUMENT', `${location}: a seed must be on this machine`, { suggestion: 'Name files, devices or cache folders of this machine.' });
+    if (isRemote(location)) throw new ThawfsError('BAD_ARGUMENT', `${printable(location)}: a seed must be on this machine`, { suggestion: 'Name files, devices or cache folders of this machine.' });
     const image = await openImage(location, { trust: { keys: [], allowUnsigned: true, now: 0 }, pages: shelf, ...(signal === undefined ? {} : { signal }) });
     try {
       shelf.keepRoot(image.head.rootPage);

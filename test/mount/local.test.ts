@@ -1,9 +1,11 @@
 /** Images whose data is here as compressed chunks: what the kernel is given in advance, and what must still be checked. */
 import { execFile } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { describe, expect } from '@jest/globals';
+import { mountStatus } from '../../src/mount/status.js';
+import { unmountImage } from '../../src/mount/unmount.js';
 import { withLazyFixture } from '../helpers/lazy-mount.js';
 import { until, untilNothingLeft, type Mounted } from '../helpers/mounted.js';
 import { oracleTest } from '../helpers/oracle.js';
@@ -36,6 +38,26 @@ async function untilQuiet(mounted: Mounted): Promise<number> {
   }, 'requests cease');
   return last;
 }
+
+oracleTest(needs, 'status shows no secret of a URL', () => withLazyFixture({}, async ({ server, mount }) => {
+  const mounted = await mount({ locations: [`${server.url.replace('//', '//joe:SECRET@')}?token=SECRET`] });
+  const status = await mounted.status();
+  expect(status['locations']).toEqual([`${server.url}?…`]);
+  expect(JSON.stringify(status)).not.toContain('SECRET');
+  await mounted.unmount();
+}), 60_000);
+
+describe('a complete mount', () => {
+  oracleTest(needs, 'whose cache somebody has removed goes on, is listed, and is unmounted', () => withLazyFixture({}, async ({ folder, tree, cache, mount }) => {
+    const mounted = await mount({ handover: true, fill: true });
+    await until(async () => (await mountStatus(mounted.plan.runtimeFolder)).some(({ target, state }) => target === mounted.directory && state === 'local'), 'no server is needed');
+    rmSync(cache, { recursive: true });
+    await run('diff', ['-r', tree, mounted.directory]);
+    expect(await mountStatus(mounted.plan.runtimeFolder)).toContainEqual(expect.objectContaining({ target: mounted.directory, state: 'local' }));
+    await unmountImage(mounted.directory, { runtimeFolder: mounted.plan.runtimeFolder });
+    await untilNothingLeft(folder);
+  }), 180_000);
+});
 
 describe('block back-end', () => {
   oracleTest(needs, 'metadata that is here is read in advance, metadata that is not is fetched when it is wanted', () => withLazyFixture({ makeTree: makeFolders }, async ({ folder, server, mount }) => {

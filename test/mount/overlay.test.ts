@@ -1,6 +1,6 @@
 /** Writable and stacked views, and what ordinary users can do. Through the library's front, as the commands use it. */
 import { execFile, execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, test } from '@jest/globals';
@@ -24,6 +24,17 @@ function frontOf({ folder, cache }: LazyFixture, backend: 'block' | 'tree'): Fro
   const runtimeFolder = `${folder}/run`;
   return { image: `${folder}/app.img.zst`, directory, runtimeFolder, options: { trust: anybody, cache, backend, fill: false, runtimeFolder, upper: `${folder}/upper` } };
 }
+
+oracleTest(needs, 'a working directory on another file system is BAD_ARGUMENT, and nothing is left', () => withLazyFixture({}, async (fixture) => {
+  const { directory, options, image } = frontOf(fixture, 'block');
+  const work = mkdtempSync('/dev/shm/thawfs-work-');
+  try {
+    await expect(mountImages([image], directory, { ...options, work })).rejects.toMatchObject({ code: 'BAD_ARGUMENT' });
+    await untilNothingLeft(fixture.folder);
+  } finally {
+    rmSync(work, { recursive: true });
+  }
+}), 60_000);
 
 describe.each(['block', 'tree'] as const)('overlay over the %s back-end', (backend) => {
   oracleTest(needs, 'write, append, rename, delete, push; the image stays as it is; umount leaves nothing', () => withLazyFixture({}, async (fixture) => {
