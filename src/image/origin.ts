@@ -54,8 +54,11 @@ export class Origin {
 
   /** A first look that tells most other images; what slips through fails at its first chunk, because every chunk is verified. */
   private isSame(opening: Uint8Array): boolean {
-    if (opening.length < headHeader.size) return false;
-    const found = headHeader.decode(opening);
-    return Buffer.compare(found.magic, HEAD_MAGIC) === 0 && found.headSize === this.head.headSize && Number(found.indexOffset) === this.head.indexOffset;
+    try {
+      const found = headHeader.decode(opening);
+      return Buffer.compare(found.magic, HEAD_MAGIC) === 0 && found.headSize === this.head.headSize && Number(found.indexOffset) === this.head.indexOffset;
+    } catch {
+      return false; // too short, or no head at all
+    }
   }
 }
