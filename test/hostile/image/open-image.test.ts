@@ -79,6 +79,9 @@ describe('damaged files', () => {
 /** Codes that reading may end in when a server lies from its second answer on. */
 const wrongAnswers: Readonly<Partial<Record<LieName, string>>> = { 'wrong bytes': 'CHUNK_DIGEST_MISMATCH' };
 
+/** With another ETag, but the same bytes, it is the same image. */
+const harmless: ReadonlySet<LieName> = new Set(['changed etag']);
+
 describe.each(Object.keys(lies) as LieName[])('a server with %s', (name) => {
   test.each([1, 2, 3])('from answer %d on', async (from) => {
     const options = { trust, idleTimeout: 200, transferTimeout: 400, retry: { attempts: 1 } };
@@ -92,11 +95,12 @@ describe.each(Object.keys(lies) as LieName[])('a server with %s', (name) => {
         }
       })();
       try {
-        // Some lies are none where they are told: an ETag that was "v2" from the start.
+        // Some lies are none when they are told from the start.
         expect(Buffer.compare(Buffer.concat(await work), raw)).toBe(0);
-        expect(from).toBe(1);
+        if (!harmless.has(name)) expect(from).toBe(1);
       } catch (error) {
         expect(error).toBeInstanceOf(ThawfsError);
+        expect(harmless.has(name)).toBe(false);
         if (from > 1 && wrongAnswers[name] !== undefined) expect((error as ThawfsError).code).toBe(wrongAnswers[name]);
       }
     });
