@@ -48,7 +48,7 @@ const STEP_SIZE = 8 * MiB;
 
 /**
  * Deterministic: the same two images, level and libzstd give the same patch. Memory: what the trees and indexes of both have, and
- * 350 MiB for comparing large files.
+ * 250 MiB for comparing large files.
  *
  * @param before, after images: paths or URLs
  * @param patch the file to write

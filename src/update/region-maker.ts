@@ -14,7 +14,7 @@ import { regionsOf, type Region } from './regions.js';
 
 /** Of a new file so much is compared at a time, with so much of the old file around the same place. */
 const WINDOW_SIZE = 32 * MiB;
-const OLD_WINDOW_SIZE = 128 * MiB;
+const OLD_WINDOW_SIZE = 64 * MiB;
 const zeroBlock = Buffer.alloc(BLOCK_SIZE);
 
 export interface RegionMakerOptions {
@@ -55,7 +55,7 @@ export class RegionMaker {
   private readonly subjects = new Map<FileNode, Subject>();
   /** Of files, and of the metadata: they alternate. */
   private readonly comparisons: { file?: Comparison; metadata?: Comparison } = {};
-  private readonly rooms = { file: roomsOf(WINDOW_SIZE, OLD_WINDOW_SIZE), metadata: roomsOf(0, 0) };
+  private readonly rooms = { file: roomsOf(WINDOW_SIZE, OLD_WINDOW_SIZE), metadata: roomsOf(WINDOW_SIZE, OLD_WINDOW_SIZE) };
   /** Of the last comparison: a large file takes several. */
   private compared: { readonly extents: Extents; readonly from: number; readonly bytes: Uint8Array } | undefined;
   private metadata: Subject | undefined;

@@ -1,4 +1,4 @@
-/** Places of old data by what stands there. One table serves file after file; its memory is as large as the largest needed: 96 MiB at most. */
+/** Places of old data by what stands there. One table serves file after file; its memory is as large as the largest needed: 64 MiB at most. */
 
 /** Bytes that must be equal for a place to be found. */
 export const SEED = 12;
@@ -21,7 +21,7 @@ export class SeedTable {
     this.old = old;
     this.stride = Math.max(stride, Math.ceil(old.length / POSITIONS_MAX));
     const count = Math.max(0, Math.floor((old.length - SEED) / this.stride) + 1);
-    const bits = Math.max(8, Math.ceil(Math.log2(count + 1)));
+    const bits = Math.min(Math.log2(POSITIONS_MAX), Math.max(8, Math.ceil(Math.log2(count + 1))));
     this.shift = 32 - bits;
     if (this.heads.length < 2 ** bits) this.heads = new Int32Array(2 ** bits);
     if (this.next.length < count) this.next = new Int32Array(count);
