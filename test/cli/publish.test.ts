@@ -1,27 +1,19 @@
 /** publish, and the commands that read from a registry, against Debian's docker-registry. */
 import { spawn } from 'node:child_process';
 import { createCipheriv } from 'node:crypto';
-import { createServer, type AddressInfo } from 'node:net';
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect } from '@jest/globals';
 import type { PublishReport } from '../../src/publish/publish-image.js';
 import type { PullReport } from '../../src/update/pull.js';
 import { Cli } from '../helpers/cli.js';
+import { freePort } from '../helpers/free-port.js';
 import { oracleTest } from '../helpers/oracle.js';
 
 interface FailureJson { readonly error: { readonly code: string } }
 
 /** `sesame`, as bcrypt(5) has it: the registry takes no other form. */
 const passwords = 'ci:$2b$05$TVT1hIq3CglEQWocxj5Toe.7C/daJE1qGBPu4He1puHXhk2NOrQGe\n';
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve); });
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => { server.close(resolve); });
-  return port;
-}
 
 /** @param body receives host and port of a registry that knows `ci` with the password `sesame` only */
 async function withDockerRegistry(cli: Cli, body: (host: string) => Promise<void>): Promise<void> {

@@ -1,23 +1,16 @@
 /** A real web server as judge of our requests, and of the fake server that all other tests believe. */
 import { spawn } from 'node:child_process';
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
-import { connect, createServer, type AddressInfo } from 'node:net';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect } from '@jest/globals';
 import { openSource } from '../../../src/source/open-source.js';
+import { freePort } from '../../helpers/free-port.js';
 import { oracleTest } from '../../helpers/oracle.js';
 import { withRangeServer } from '../../helpers/range-server.js';
 import { withTempDir } from '../../helpers/temp-dir.js';
 
 const content = Buffer.from(Array.from({ length: 300_000 }, (_, i) => i % 251));
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve); });
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => { server.close(resolve); });
-  return port;
-}
 
 async function listening(port: number): Promise<void> {
   for (let tries = 0; tries < 200; tries++) {
