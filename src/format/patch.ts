@@ -5,6 +5,14 @@ import { KiB, MiB } from '../units.js';
 export const PATCH_MAGIC = new Uint8Array([0x74, 0x68, 0x61, 0x77, 0x70, 0x61, 0x0a, 0x1a]); // "thawpa\n\x1a"
 export const PATCH_VERSION = 1;
 
+/** @returns what a patch beside an image has behind the image's name @param rootHash of the older image */
+export function patchSuffix(rootHash: string): string {
+  return `.from-${rootHash.slice(0, 16)}.thawpatch`;
+}
+
+/** What {@link patchSuffix} makes. */
+export const patchSuffixForm = /^\.from-[0-9a-f]{16}\.thawpatch$/;
+
 export const patchHeader = struct('patch header', 192, [
   [0, 'magic', bytes(8), 'PATCH_MAGIC'],
   [8, 'version', u32le, 'PATCH_VERSION'],

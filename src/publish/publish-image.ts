@@ -7,13 +7,12 @@ import { decodeHead } from '../chunk/head.js';
 import { fromErrno, ThawfsError, type ErrorDetail } from '../errors.js';
 import { HEAD_MAX_SIZE } from '../format/container.js';
 import { decodeManifest, type Manifest } from '../format/manifest.js';
-import { readSmall } from '../source/authorizer.js';
-import type { HttpAnswer } from '../source/http-client.js';
-import type { HttpOptions } from '../source/http.js';
+import { patchSuffixForm } from '../format/patch.js';
+import type { HttpClientOptions } from '../source/http-client.js';
 import { openSource } from '../source/open-source.js';
 import { IMAGE_MEDIA_TYPE } from '../source/registry.js';
-import { RegistryClient } from '../source/registry-client.js';
-import { besideReference, parseReference } from '../source/registry-reference.js';
+import { RegistryClient, type RegistryAnswer } from '../source/registry-client.js';
+import { besideReference, blobDigest, parseReference } from '../source/registry-reference.js';
 import { MiB } from '../units.js';
 
 const PATCH_MEDIA_TYPE = 'application/vnd.thawfs.patch.v1';
@@ -21,10 +20,11 @@ const MANIFEST_MEDIA_TYPE = 'application/vnd.oci.image.manifest.v1+json';
 /** image-spec 1.1, "Guidance for an Empty Descriptor". */
 const EMPTY_MEDIA_TYPE = 'application/vnd.oci.empty.v1+json';
 const empty = Buffer.from('{}');
+const emptyDigest = blobDigest(empty);
 /** Registries look at a blob once more when it is there, and some move it to where it stays. */
 const COMMIT_PATIENCE = 300_000;
 
-export interface PublishOptions extends Pick<HttpOptions, 'ca' | 'idleTimeout'> {
+export interface PublishOptions extends Pick<HttpClientOptions, 'ca' | 'idleTimeout'> {
   readonly signal?: AbortSignal;
   /** Bytes of all files read to know their digests, then sent. */
   readonly onProgress?: (stage: 'reading' | 'sending', done: number, total: number) => void;
@@ -65,6 +65,7 @@ export async function publishImage(image: string, location: string, options: Pub
     const beside = patchesBeside(image);
     const publisher = new Publisher(registry, options, [image, ...beside.map(({ path }) => path)]);
     const annotations = { 'org.opencontainers.image.title': basename(image), 'dev.thawfs.name': name, 'dev.thawfs.sequence': String(sequence), 'dev.thawfs.root-hash': rootHash };
+    await publisher.sendConfiguration();
     const published = await publisher.publish({ path: image, location, mediaType: IMAGE_MEDIA_TYPE, annotations });
     const patches: PublishedFile[] = [];
     for (const { path, suffix } of beside) {
@@ -85,7 +86,7 @@ async function manifestOf(image: string): Promise<Manifest> {
 /** @returns the patches that `diff --publish` and `build --publish` put beside an image */
 function patchesBeside(image: string): { readonly path: string; readonly suffix: string }[] {
   const [folder, name] = [dirname(image), basename(image)];
-  return readdirSync(folder).filter((file) => file.startsWith(name) && /^\.from-[0-9a-f]{16}\.thawpatch$/.test(file.slice(name.length))).sort()
+  return readdirSync(folder).filter((file) => file.startsWith(name) && patchSuffixForm.test(file.slice(name.length))).sort()
     .map((file) => ({ path: join(folder, file), suffix: file.slice(name.length) }));
 }
 
@@ -106,22 +107,25 @@ class Publisher {
     this.total = paths.reduce((sum, path) => sum + statSync(path).size, 0);
   }
 
+  /** All artifacts have the same, which is none. */
+  async sendConfiguration(): Promise<void> {
+    if (!await this.hasBlob(emptyDigest)) await this.send(emptyDigest, empty.length, empty, 'the empty configuration');
+  }
+
   async publish({ path, location, mediaType, annotations }: Artifact): Promise<PublishedFile> {
     const { registry, signal } = this;
     const { digest, size } = await this.digestOf(path);
     const sent = await this.hasBlob(digest);
     if (sent) this.progress('sending', size);
     else await this.send(digest, size, Readable.from(this.parts(path, 'sending')), path);
-    const config = digestOfBytes(empty);
-    if (!await this.hasBlob(config)) await this.send(config, empty.length, empty, 'the empty configuration');
     const manifest = Buffer.from(JSON.stringify({
       schemaVersion: 2, mediaType: MANIFEST_MEDIA_TYPE, artifactType: mediaType,
-      config: { mediaType: EMPTY_MEDIA_TYPE, digest: config, size: empty.length }, layers: [{ mediaType, digest, size, annotations }],
+      config: { mediaType: EMPTY_MEDIA_TYPE, digest: emptyDigest, size: empty.length }, layers: [{ mediaType, digest, size, annotations }],
     }));
     const answer = await registry.request({ method: 'PUT', to: `manifests/${parseReference(location).tag}`, headers: { 'content-type': MANIFEST_MEDIA_TYPE }, body: manifest, signal, patience: COMMIT_PATIENCE });
-    await this.expect(answer, 201);
+    this.expect(answer, 201);
     const { host, repository } = registry.reference;
-    return { location, pinned: `oci://${host}/${repository}@${digestOfBytes(manifest)}`, size, sent: !sent };
+    return { location, pinned: `oci://${host}/${repository}@${blobDigest(manifest)}`, size, sent: !sent };
   }
 
   private async digestOf(path: string): Promise<{ readonly digest: string; readonly size: number }> {
@@ -148,7 +152,6 @@ class Publisher {
 
   private async hasBlob(digest: string): Promise<boolean> {
     const answer = await this.registry.request({ method: 'HEAD', to: `blobs/${digest}`, signal: this.signal });
-    await readSmall(answer, MiB, digest);
     if (answer.statusCode !== 200 && answer.statusCode !== 404) this.registry.refuse(answer);
     return answer.statusCode === 200;
   }
@@ -156,7 +159,7 @@ class Publisher {
   private async send(digest: string, size: number, body: Uint8Array | Readable, what: string): Promise<void> {
     const { registry, signal } = this;
     const session = await registry.request({ method: 'POST', to: 'blobs/uploads/', signal });
-    await this.expect(session, 202);
+    this.expect(session, 202);
     const place = session.headers['location'];
     if (typeof place !== 'string' || !URL.canParse(place, registry.urlOf('').href)) {
       throw new ThawfsError('HTTP_STATUS', `${registry.reference.location}: the registry does not say where to send to`, { detail: { status: session.statusCode, retryable: false }, suggestion: 'Check that it is a registry.' });
@@ -172,11 +175,10 @@ class Publisher {
       throw error instanceof ThawfsError && error.detail.errno === 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH' ? changed({ size }) : error;
     });
     if (answer.statusCode === 400) throw changed({ status: 400 }); // DIGEST_INVALID
-    await this.expect(answer, 201);
+    this.expect(answer, 201);
   }
 
-  private async expect(answer: HttpAnswer, status: number): Promise<void> {
-    await readSmall(answer, MiB, this.registry.reference.location);
+  private expect(answer: RegistryAnswer, status: number): void {
     if (answer.statusCode !== status) this.registry.refuse(answer);
   }
 
@@ -184,8 +186,4 @@ class Publisher {
     this.done[stage] += bytes;
     this.options.onProgress?.(stage, this.done[stage], this.total);
   }
-}
-
-function digestOfBytes(bytes: Uint8Array): string {
-  return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 }

@@ -16,10 +16,10 @@ Object.assign(DispatcherOfUndici.prototype, methods);
 export type HttpAnswer = Dispatcher.ResponseData;
 
 export interface HttpClientOptions {
-  /** Connections at a time to one server. */
-  readonly connections: number;
-  /** Longest wait for a connection, for the answer's headers, and between two parts of its body, milliseconds. */
-  readonly idleTimeout: number;
+  /** Connections at a time to one server. Default 8. */
+  readonly connections?: number | undefined;
+  /** Longest wait for a connection, for the answer's headers, and between two parts of its body, milliseconds. Default 20,000. */
+  readonly idleTimeout?: number | undefined;
   /** Certificate authorities (PEM) to trust instead of those of Node. */
   readonly ca?: string | undefined;
 }
@@ -37,7 +37,7 @@ export class HttpClient {
   private readonly idleTimeout: number;
 
   /** Proxies are taken from the environment (`http_proxy`, `https_proxy`, `no_proxy`). @throws BAD_ARGUMENT when they cannot be understood */
-  constructor({ connections, idleTimeout, ca }: HttpClientOptions) {
+  constructor({ connections = 8, idleTimeout = 20_000, ca }: HttpClientOptions) {
     this.idleTimeout = idleTimeout;
     const connect = { timeout: idleTimeout, ...(ca === undefined ? {} : { ca }) };
     // requestTls: what `connect` is for the server behind a proxy. Without TLS the proxy is asked for the URL: many refuse tunnels to other ports than 443.

@@ -1,5 +1,6 @@
 /** URLs as people give them, with their secrets: what goes into requests, and what may be printed. */
 import { ThawfsError } from '../errors.js';
+import { isHttp } from './is-remote.js';
 
 /** `https://user:password@host/` is taken apart, so that the password is in no URL that anybody prints. */
 export function splitCredentials(text: string): { origin: URL; credentials: Uint8Array | undefined } {
@@ -21,7 +22,7 @@ function percentDecoded(text: string): Buffer {
 
 /** @returns a path as it is, a URL without credentials and query */
 export function printable(location: string): string {
-  return /^https?:/i.test(location) && URL.canParse(location) ? withoutSecrets(new URL(location)) : location;
+  return isHttp(location) && URL.canParse(location) ? withoutSecrets(new URL(location)) : location;
 }
 
 /** Signed links carry their secret in the query. */

@@ -7,22 +7,17 @@ import { hasCode, ThawfsError } from '../errors.js';
 import { sha256 } from '../hash/sha256.js';
 import { MiB } from '../units.js';
 import { Authorizer, basic } from './authorizer.js';
-import { HttpClient, type HttpAnswer } from './http-client.js';
+import { HttpClient, type HttpAnswer, type HttpClientOptions } from './http-client.js';
 import type { LinkObserver } from './link-meter.js';
 import { judgeRange, one, redirectStatuses, type RangeRequest, type RemoteState } from './http-answer.js';
 import { splitCredentials, withoutSecrets } from './http-url.js';
 import { MemorySource, requireInside } from './memory.js';
+import { networkError } from './network-error.js';
 import type { OnRequest, OpenedSource, RangeSource, ReadOptions } from './range-source.js';
 
-export interface HttpOptions extends ReadOptions {
+export interface HttpOptions extends HttpClientOptions, ReadOptions {
   /** Sent to the server that the URL names, not to where it redirects, for example `{ authorization: 'Bearer …' }`. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** Certificate authorities (PEM) to trust instead of those of Node. */
-  readonly ca?: string;
-  /** Connections at a time to one server. Default 8. */
-  readonly connections?: number;
-  /** Longest wait for a connection, for the answer's headers, and between two parts of its body, milliseconds. Default 20,000. */
-  readonly idleTimeout?: number;
   /** Longest time for a request, milliseconds for each MiB begun. Default 60,000. */
   readonly transferTimeout?: number;
   readonly onRequest?: OnRequest;
@@ -42,8 +37,7 @@ const MAX_REDIRECTS = 5;
  */
 export async function openHttpSource(url: string, openingLength: number, options: HttpOptions = {}): Promise<OpenedSource> {
   const { origin, credentials } = splitCredentials(url);
-  const { connections = 8, idleTimeout = 20_000, ca } = options;
-  const client = new HttpClient({ connections, idleTimeout, ca });
+  const client = new HttpClient(options);
   const authorizer = new Authorizer(client, () => credentials, origin.protocol === 'https:', basic(credentials));
   return await openHttpFile(origin, openingLength, options, { client, authorizer, location: withoutSecrets(origin) });
 }
@@ -289,26 +283,4 @@ class Deadline {
     clearTimeout(this.timer);
     this.parent?.removeEventListener('abort', this.forward);
   }
-}
-
-const timeoutCodes = new Set(['UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'ETIMEDOUT']);
-/** The names that Node gives to certificates of authorities that it does not know. */
-const unknownAuthority = /^(?:UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_)/;
-/** What else no retry mends: other faults of certificates, and a source that was closed. */
-const lasting = /^(?:ERR_TLS_|ERR_SSL_|CERT_|UND_ERR_DESTROYED|UND_ERR_CLOSED)/;
-
-export function networkError(error: unknown, location: string, expired: boolean): ThawfsError {
-  if (error instanceof ThawfsError) return error;
-  const { code: errno = '', message = '' } = error as { readonly code?: string; readonly message?: string };
-  if (expired || timeoutCodes.has(errno)) {
-    return new ThawfsError('TIMEOUT', `${location}: the server is too slow${expired ? '' : ` (${message})`}`, {
-      detail: { location, errno, retryable: true }, cause: error, suggestion: 'Try again later, or from a better connection.',
-    });
-  }
-  // An AggregateError (one attempt per address) has no message of its own.
-  const isUnknownAuthority = unknownAuthority.test(errno);
-  return new ThawfsError('SOURCE_UNREACHABLE', `${location}: ${message || errno}`, {
-    detail: { location, errno, retryable: !isUnknownAuthority && !lasting.test(errno) }, cause: error,
-    suggestion: isUnknownAuthority ? 'If the authority is your own, name its certificate: NODE_EXTRA_CA_CERTS=ca.pem.' : 'Check the host name and the network.',
-  });
 }

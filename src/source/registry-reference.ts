@@ -1,5 +1,7 @@
 /** Names of things in container registries, as their clients write them: `oci://HOST[:PORT]/REPOSITORY[:TAG][@DIGEST]`. */
+import { toHex } from '../bytes/hex.js';
 import { ThawfsError } from '../errors.js';
+import { sha256 } from '../hash/sha256.js';
 
 export interface RegistryReference {
   /** As it was given, for messages. */
@@ -33,6 +35,11 @@ export function parseReference(location: string): RegistryReference {
     throw new ThawfsError('BAD_ARGUMENT', `${location}: not the name of an image in a registry`, { detail: { location }, suggestion: 'Write oci://HOST/REPOSITORY:TAG, such as oci://ghcr.io/example/app:2.' });
   }
   return { location, host, origin: `${thisMachine.test(host) ? 'http' : 'https'}://${isDocker ? 'registry-1.docker.io' : host}`, repository, tag, digest };
+}
+
+/** @returns the digest of bytes, as registries write it */
+export function blobDigest(bytes: Uint8Array): string {
+  return `sha256:${toHex(sha256(bytes))}`;
 }
 
 /** @returns the name of what belongs to an image: its tag with something behind it */

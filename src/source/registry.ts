@@ -2,13 +2,12 @@
  * Images in container registries: each is the one layer of an artifact (image-spec 1.1, "Guidelines for Artifact Usage"), a blob that is read by ranges
  * like any file on a web server.
  */
-import { createHash } from 'node:crypto';
 import { ThawfsError } from '../errors.js';
-import { MiB } from '../units.js';
-import { readSmall } from './authorizer.js';
+import { imageArchitecture } from '../sys/image-architecture.js';
 import { openHttpFile, type HttpOptions } from './http.js';
 import type { OpenedSource } from './range-source.js';
 import { RegistryClient } from './registry-client.js';
+import { blobDigest } from './registry-reference.js';
 
 /** The layer that is the image, where an artifact has several. */
 export const IMAGE_MEDIA_TYPE = 'application/vnd.thawfs.image.v1';
@@ -17,10 +16,6 @@ const manifestTypes = [
   'application/vnd.oci.image.manifest.v1+json', 'application/vnd.docker.distribution.manifest.v2+json',
   'application/vnd.oci.image.index.v1+json', 'application/vnd.docker.distribution.manifest.list.v2+json',
 ].join(', ');
-/** What registries accept themselves. */
-const MANIFEST_MAX = 4 * MiB;
-/** Node's names of processors, where those of images are others. */
-const architectures: Readonly<Record<string, string>> = { x64: 'amd64', ia32: '386' };
 
 interface Descriptor { readonly mediaType?: string; readonly digest?: string; readonly platform?: { readonly architecture?: string; readonly os?: string } }
 /** Of an artifact, or of an index of them. */
@@ -67,14 +62,13 @@ class Lookup {
   private async manifest(name: string): Promise<Manifest> {
     const { registry, registry: { reference: { location } }, signal } = this;
     const answer = await registry.request({ to: `manifests/${name}`, headers: { accept: manifestTypes }, signal });
-    const bytes = await readSmall(answer, MANIFEST_MAX, location);
     if (answer.statusCode !== 200) registry.refuse(answer);
-    const actual = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+    const actual = blobDigest(answer.bytes);
     if (name.startsWith('sha256:') && actual !== name) {
       throw new ThawfsError('BLOB_DIGEST_MISMATCH', `${location}: the registry gives another manifest than ${name}`, { detail: { location, expected: name, actual }, suggestion: 'Ask another registry, or try again.' });
     }
     try {
-      const value: unknown = JSON.parse(bytes.toString());
+      const value: unknown = JSON.parse(answer.bytes.toString());
       if (typeof value === 'object' && value !== null) return value;
     } catch {
       // Said below.
@@ -84,7 +78,6 @@ class Lookup {
 }
 
 function forThisMachine(manifests: readonly Descriptor[]): readonly Descriptor[] {
-  const architecture = architectures[process.arch] ?? process.arch;
-  const own = manifests.filter(({ platform }) => platform?.os === process.platform && platform.architecture === architecture);
+  const own = manifests.filter(({ platform }) => platform?.os === process.platform && platform.architecture === imageArchitecture);
   return own.length > 0 ? own : manifests.filter(({ platform }) => platform === undefined);
 }

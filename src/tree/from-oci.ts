@@ -3,6 +3,7 @@ import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { ThawfsError, hasCode } from '../errors.js';
 import type { Content } from '../model/content.js';
+import { imageArchitecture } from '../sys/image-architecture.js';
 import { readTar } from './from-tar.js';
 import type { ReadTarOptions } from './from-tar.js';
 import { flattenArchive, flattenLayers } from './layers.js';
@@ -24,8 +25,6 @@ const INDEX_DEPTH_MAX = 4;
 const indexTypes = new Set(['application/vnd.oci.image.index.v1+json', 'application/vnd.docker.distribution.manifest.list.v2+json']);
 const manifestTypes = new Set(['application/vnd.oci.image.manifest.v1+json', 'application/vnd.docker.distribution.manifest.v2+json']);
 const layerType = /^application\/vnd\.(?:oci\.image\.layer(?:\.nondistributable)?\.v1\.tar(?:\+gzip|\+zstd)?|docker\.image\.rootfs\.(?:foreign\.)?diff\.tar(?:\.gzip|\.zstd)?)$/;
-/** Names of architectures in Go, by those in Node. */
-const architectures: Readonly<Record<string, string>> = { x64: 'amd64', ia32: '386', ppc64: 'ppc64le' };
 
 /**
  * @param spec `DIR` or `DIR:TAG`; in place of DIR a tar of one, compressed or not, `-` for standard input
@@ -99,7 +98,7 @@ function findManifest(start: readonly Descriptor[], blobs: OciBlobs, wanted: Pla
 
 /** A lone image is taken whatever it says it is for, unless a platform was asked for. */
 function choose(candidates: readonly Descriptor[], wanted: Platform | undefined, spec: string): Descriptor {
-  const { os, architecture, variant } = wanted ?? { os: 'linux', architecture: architectures[process.arch] ?? process.arch };
+  const { os, architecture, variant } = wanted ?? { os: 'linux', architecture: imageArchitecture };
   const images = candidates.filter(({ platform }) => platform?.os !== 'unknown'); // Attestations of BuildKit.
   const fitting = images.filter(({ platform }) => platform === undefined || (platform.os === os && platform.architecture === architecture && (variant ?? platform.variant) === platform.variant));
   const from = fitting.length === 0 && wanted === undefined && images.length === 1 ? images : fitting;

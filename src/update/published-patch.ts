@@ -7,7 +7,7 @@ import { toHex } from '../bytes/hex.js';
 import { openCodec } from '../codec/registry.js';
 import { hasCode, ThawfsError } from '../errors.js';
 import { HEAD_MAX_SIZE } from '../format/container.js';
-import { PATCH_MAGIC, patchHeader } from '../format/patch.js';
+import { PATCH_MAGIC, patchHeader, patchSuffix } from '../format/patch.js';
 import type { Image } from '../image/image.js';
 import { openImage } from '../image/open.js';
 import { isHttp, isRegistry } from '../source/is-remote.js';
@@ -33,7 +33,7 @@ const PART_SIZE = 4 * MiB;
  * @returns where the patch between them is looked for
  */
 export function patchBeside(image: string, rootHash: string): string {
-  const suffix = `.from-${rootHash.slice(0, 16)}.thawpatch`;
+  const suffix = patchSuffix(rootHash);
   if (isRegistry(image)) return besideReference(image, suffix);
   if (!isHttp(image)) return image + suffix;
   const url = new URL(image);

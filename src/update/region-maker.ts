@@ -47,7 +47,7 @@ interface Comparison {
 }
 
 const nothing = new Extents([]);
-const roomsOf = (now: number, old: number): { readonly now: Room; readonly old: Room } => ({ now: new Room(now), old: new Room(old) });
+const newRooms = (): { readonly now: Room; readonly old: Room } => ({ now: new Room(WINDOW_SIZE), old: new Room(OLD_WINDOW_SIZE) });
 
 export class RegionMaker {
   readonly bytes = { copied: 0, data: 0 };
@@ -55,7 +55,7 @@ export class RegionMaker {
   private readonly subjects = new Map<FileNode, Subject>();
   /** Of files, and of the metadata: they alternate. */
   private readonly comparisons: { file?: Comparison; metadata?: Comparison } = {};
-  private readonly rooms = { file: roomsOf(WINDOW_SIZE, OLD_WINDOW_SIZE), metadata: roomsOf(WINDOW_SIZE, OLD_WINDOW_SIZE) };
+  private readonly rooms = { file: newRooms(), metadata: newRooms() };
   /** Of the last comparison: a large file takes several. */
   private compared: { readonly extents: Extents; readonly from: number; readonly bytes: Uint8Array } | undefined;
   private metadata: Subject | undefined;
