@@ -35,6 +35,7 @@ export { fileStatus, type FaultCause, type LayerFiles } from './mount/file-statu
 export type { LocalFile } from './image/local-files.js';
 export { fillMount, type FillMountOptions } from './mount/fill-mount.js';
 export { fillCache, type FillCacheOptions, type FillCacheReport } from './image/fill-cache.js';
+export { cachedImages, unpinImage, type CachedImage } from './image/cached-images.js';
 export { checkCache, type CacheCheckReport, type CheckCacheOptions } from './image/check-cache.js';
 export { pushFiles, type PushReport } from './mount/push.js';
 export { publishImage, type PublishedFile, type PublishOptions, type PublishReport } from './publish/publish-image.js';

@@ -14,7 +14,8 @@ declare module 'zstd-codec/lib/zstd-codec-binding-wasm.js' {
     delete(): void;
   }
   export interface ZstdModule {
-    onRuntimeInitialized: () => void;
+    /** Makes the instance; without it that happens asynchronously. @returns its exports, which `receive` gets too */
+    instantiateWasm: (imports: WebAssembly.Imports, receive: (instance: WebAssembly.Instance) => void) => WebAssembly.Exports;
     onAbort: (reason: unknown) => void;
     print: (text: string) => void;
     printErr: (text: string) => void;
@@ -24,6 +25,15 @@ declare module 'zstd-codec/lib/zstd-codec-binding-wasm.js' {
     cloneToVector(target: VectorU8, source: Uint8Array): void;
     cloneAsTypedArray(source: VectorU8): Uint8Array;
   }
-  const start: (module: Partial<ZstdModule>) => void;
-  export default start;
+  /** The module itself (CommonJS). */
+  export type ZstdStart = (module: Partial<ZstdModule>) => void;
+}
+
+/** What of WebAssembly is used: the declarations of Node have none, and those of the DOM are not for us. */
+declare namespace WebAssembly {
+  type Imports = Readonly<Record<string, unknown>>;
+  type Exports = Readonly<Record<string, unknown>>;
+  const Module: new (binary: Uint8Array) => object;
+  interface Instance { readonly exports: Exports }
+  const Instance: new (module: object, imports: Imports) => Instance;
 }

@@ -4,9 +4,10 @@
  * Its heap has 16 MiB and cannot grow (the module declares that maximum); an allocation beyond it aborts the whole instance.
  * Limits found by trying stand in front of it, and an instance that aborted all the same answers no further call.
  */
+import { createRequire } from 'node:module';
 import { ThawfsError } from '../src/errors.js';
 import { KiB, MiB } from '../src/units.js';
-import start, { type ZstdModule } from 'zstd-codec/lib/zstd-codec-binding-wasm.js';
+import type { ZstdModule, ZstdStart } from 'zstd-codec/lib/zstd-codec-binding-wasm.js';
 
 /** With the heap of 16 MiB: above this size, match finders of higher levels do not fit. */
 const ANY_LEVEL_MAX_SIZE = 512 * KiB;
@@ -31,19 +32,33 @@ export interface WasmZstdStream {
   close(): void;
 }
 
-/** Starts an instance of its own. The promise is rejected where WebAssembly is not allowed. */
-export async function loadWasmZstd(): Promise<WasmZstd> {
+/**
+ * Starts an instance of its own, in about 50 ms. The package is loaded here, so that nobody pays for it who does not need it.
+ *
+ * @throws FEATURE_UNSUPPORTED where WebAssembly is not allowed
+ */
+export function startWasmZstd(): WasmZstd {
   let aborted = false;
-  // The module object has a `then` of its own: a promise must never resolve to it, only to something that holds it.
-  const { module } = await new Promise<{ module: ZstdModule }>((resolve, reject) => {
-    const module: Partial<ZstdModule> = {
-      onRuntimeInitialized: () => { resolve({ module: module as ZstdModule }); },
-      onAbort: (reason) => { aborted = true; reject(new ThawfsError('FEATURE_UNSUPPORTED', 'zstd in WebAssembly did not start', { cause: reason })); },
+  let module: ZstdModule;
+  try {
+    const start = createRequire(import.meta.url)('zstd-codec/lib/zstd-codec-binding-wasm.js') as ZstdStart;
+    const binary = new WebAssembly.Module(binaryIn(start));
+    const settings: Partial<ZstdModule> = {
+      instantiateWasm(imports, receive) {
+        const instance = new WebAssembly.Instance(binary, imports);
+        receive(instance);
+        return instance.exports;
+      },
+      onAbort: () => { aborted = true; },
       print: () => undefined,
       printErr: () => undefined,
     };
-    start(module);
-  });
+    start(settings);
+    if (!('ZstdCodec' in settings)) throw new Error('it has no codec');
+    module = settings as ZstdModule;
+  } catch (cause) {
+    throw new ThawfsError('FEATURE_UNSUPPORTED', 'zstd in WebAssembly did not start', { cause });
+  }
   const codec = new module.ZstdCodec();
   const source = new module.VectorU8();
   const target = new module.VectorU8();
@@ -94,6 +109,11 @@ export async function loadWasmZstd(): Promise<WasmZstd> {
       };
     },
   };
+}
+
+/** The package gives its binary, which is text inside its function, to WebAssembly's asynchronous calls only. */
+function binaryIn(start: ZstdStart): Uint8Array {
+  return Buffer.from(/"data:application\/octet-stream;base64,([^"]+)"/.exec(String(start))![1]!, 'base64');
 }
 
 function notZstd(): ThawfsError {

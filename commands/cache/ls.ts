@@ -15,7 +15,7 @@ Raw images are those that were complete, and are mounted without a server.`;
   async run(): Promise<CacheSummary & { images: CachedImage[] }> {
     const { flags } = await this.parse(CacheLs);
     const [{ summarise }, { cachedImages }, store] = await Promise.all([import('../../src/store/cache-summary.js'), import('../../src/image/cached-images.js'), openCache(flags)]);
-    const [summary, images] = [summarise(store), cachedImages(store)];
+    const [summary, images] = [summarise(store), cachedImages(store.folder)];
     const { folder, objects, objectSpace, rawImages, rawSpace } = summary;
     this.log(fields([
       ['folder', folder], ['chunks', `${objects}, ${exactSize(objectSpace)}`],

@@ -1,7 +1,6 @@
 import { string } from '@oclif/core/args';
 import { BaseCommand } from '../../src/cli/base-command.js';
 import { cacheFlags, openCache } from '../../src/cli/cache.js';
-import { ThawfsError } from '../../src/errors.js';
 
 export default class CacheUnpin extends BaseCommand {
   static override summary = 'Let the cache forget an image that was pinned.';
@@ -12,15 +11,9 @@ export default class CacheUnpin extends BaseCommand {
 
   async run(): Promise<{ unpinned: string }> {
     const { args: { rootHash }, flags } = await this.parse(CacheUnpin);
-    const store = await openCache(flags);
-    const [name, ...others] = store.pins().filter((pin) => pin.startsWith(rootHash));
-    if (name === undefined || others.length > 0) {
-      throw new ThawfsError('BAD_ARGUMENT', `${rootHash}: ${name === undefined ? 'no image is pinned under this root hash' : 'several root hashes begin like this'}`, {
-        suggestion: 'Look at thawfs cache ls.',
-      });
-    }
-    store.unpin(name);
-    this.log(`unpinned ${name}`);
-    return { unpinned: name };
+    const [{ unpinImage }, { folder }] = await Promise.all([import('../../src/image/cached-images.js'), openCache(flags)]);
+    const unpinned = unpinImage(folder, rootHash);
+    this.log(`unpinned ${unpinned}`);
+    return { unpinned };
   }
 }

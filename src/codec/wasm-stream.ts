@@ -1,12 +1,12 @@
 /** Streaming decompression in WebAssembly. */
-import { loadWasmZstd, WASM_WINDOW_MAX_SIZE } from '../../wasm/zstd.js';
+import { startWasmZstd, WASM_WINDOW_MAX_SIZE } from '../../wasm/zstd.js';
 import type { StreamDecoder } from './stream-decoder.js';
 
 /** All that a call decodes is handed out before it returns: little goes in at a time (a block of 4 bytes can hold 128 KiB). */
 const STEP = 1024;
 
-export async function openWasmStream(): Promise<StreamDecoder> {
-  const stream = (await loadWasmZstd()).openStream();
+export function openWasmStream(): StreamDecoder {
+  const stream = startWasmZstd().openStream();
   return {
     windowLimit: WASM_WINDOW_MAX_SIZE,
     *decode(bytes) {

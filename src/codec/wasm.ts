@@ -1,12 +1,12 @@
 /** zstd in WebAssembly as a codec: works everywhere, at about half the speed. */
-import { loadWasmZstd } from '../../wasm/zstd.js';
+import { startWasmZstd } from '../../wasm/zstd.js';
 import { ThawfsError } from '../errors.js';
 import type { Codec } from './codec.js';
 import { checkChunkFrame } from './frame.js';
 import { levelParameters } from './levels.js';
 
-export async function loadWasmCodec(): Promise<Codec> {
-  const zstd = await loadWasmZstd();
+export function openWasmCodec(): Codec {
+  const zstd = startWasmZstd();
   return {
     implementation: `zstd-codec ${zstd.version}`,
     compress(source, target, level) {

@@ -4,7 +4,7 @@ import { BLOCK_SIZE } from '../units.js';
 import { DIGEST_SIZE } from './digest.js';
 import type { Hasher } from './hasher.js';
 
-export const portableHasher: Hasher = {
+export const hasher: Hasher = {
   sha256(parts) {
     const hash = sha256.create();
     for (const part of parts) hash.update(part);

@@ -1,14 +1,10 @@
-/** SHA-256, the one digest of the format. The implementation is chosen when the module loads; both give the same bytes. */
+/** SHA-256, the one digest of the format. Its two implementations give the same bytes. */
+// package.json says which file this is: native.js in Node, portable.js elsewhere. Only that one is loaded.
+import { hasher } from '#hasher';
 import { BLOCK_SIZE } from '../units.js';
 import { DIGEST_SIZE } from './digest.js';
-import type { Hasher } from './hasher.js';
-import { nativeHasher } from './native.js';
 
 export { DIGEST_SIZE } from './digest.js';
-
-// A static import of node:crypto would not load in a browser; the portable code is loaded only where it is needed.
-const crypto = (globalThis.process as NodeJS.Process | undefined)?.getBuiltinModule('node:crypto');
-const hasher: Hasher = crypto === undefined ? (await import('./portable.js')).portableHasher : nativeHasher(crypto);
 
 /** @returns the digest of all parts, one after another: 32 new bytes. */
 export function sha256(...parts: Uint8Array[]): Uint8Array {

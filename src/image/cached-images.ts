@@ -4,9 +4,9 @@ import { toHex } from '../bytes/hex.js';
 import { decodeHead, type Head } from '../chunk/head.js';
 import { IndexReader, isPagePlace } from '../chunk/index-reader.js';
 import { openCodec } from '../codec/registry.js';
-import { hasCode } from '../errors.js';
+import { hasCode, ThawfsError } from '../errors.js';
 import { decodeManifest, type Manifest } from '../format/manifest.js';
-import type { DiskStore } from '../store/disk-store.js';
+import { DiskStore } from '../store/disk-store.js';
 
 export interface RememberedHead {
   readonly head: Head;
@@ -55,14 +55,38 @@ export interface CachedImage {
   readonly pinned: boolean;
 }
 
-/** @returns the images that the store was used for, by name and sequence. Cost: as {@link residenceOf}, for each */
-export function cachedImages(store: DiskStore): CachedImage[] {
+/**
+ * @param cache folder of the chunk store
+ * @returns the images that it was used for, by name and sequence. Cost: as {@link residenceOf}, for each
+ */
+export function cachedImages(cache: string): CachedImage[] {
+  const store = new DiskStore(cache);
   const pins = new Set(store.pins());
   return rememberedHeads(store.folder).map((remembered) => {
     const { name, sequence, verity: { rootHash } } = remembered.manifest;
     const { chunkCount, localChunks } = residenceOf(remembered, store);
     return { name, sequence, rootHash, chunks: chunkCount, localChunks, pinned: pins.has(rootHash) };
   });
+}
+
+/**
+ * Lets the store forget an image that was pinned (`pin` of fillCache): its chunks stay until room is needed for others.
+ *
+ * @param cache folder of the chunk store
+ * @param beginning of the image's root hash, or all of it
+ * @returns the root hash
+ * @throws BAD_ARGUMENT when no image, or more than one, is pinned under it
+ */
+export function unpinImage(cache: string, beginning: string): string {
+  const store = new DiskStore(cache);
+  const [rootHash, ...others] = store.pins().filter((pin) => pin.startsWith(beginning));
+  if (rootHash === undefined || others.length > 0) {
+    throw new ThawfsError('BAD_ARGUMENT', `${beginning}: ${rootHash === undefined ? 'no image is pinned under this root hash' : 'several root hashes begin like this'}`, {
+      suggestion: 'Look at thawfs cache ls.',
+    });
+  }
+  store.unpin(rootHash);
+  return rootHash;
 }
 
 /** Looks each chunk up, sound or not. Cost: a system call for each chunk; memory: 32 bytes for each. @throws INDEX_DIGEST_MISMATCH for a head that contradicts itself */

@@ -20,7 +20,7 @@ export interface FillCacheOptions {
   readonly cache: string;
   /** Bytes that the store may take; default 4 GiB. */
   readonly cacheSize?: number;
-  /** Never evict what belongs to the image, until {@link DiskStore.unpin} with its root hash; default false. */
+  /** Never evict what belongs to the image, until `unpinImage`; default false. */
   readonly pin?: boolean;
   /** Other places of the same image. */
   readonly mirrors?: readonly string[];

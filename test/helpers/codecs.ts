@@ -6,11 +6,11 @@ import { hasCode } from '../../src/errors.js';
 const names: readonly CodecName[] = ['system', 'node', 'wasm'];
 
 /** @returns at least WebAssembly, which is part of the project */
-export async function codecsHere(): Promise<[CodecName, Codec][]> {
+export function codecsHere(): [CodecName, Codec][] {
   const found: [CodecName, Codec][] = [];
   for (const name of names) {
     try {
-      found.push([name, await loadCodec(name)]);
+      found.push([name, loadCodec(name)]);
     } catch (error) {
       if (!hasCode(error, 'TOOL_MISSING')) throw error;
     }

@@ -39,14 +39,18 @@ function folderOf(file: string): string {
 
 interface Import { readonly from: string; readonly target: string }
 
+/** Names of package.json that stand for a file of ours, one in Node and one elsewhere. */
+const { imports: aliases } = JSON.parse(readFileSync('package.json', 'utf8')) as { imports: Record<string, Record<string, string>> };
+const sourceOf = (path: string): string => normalize(path).replace(/^dist\//, '').replace(/\.js$/, '.ts');
+
 function importsOf(file: string): Import[] {
   const text = readFileSync(file, 'utf8');
   const statements = /^(?:import|export)\s(?:[^'"`;]*?\sfrom\s+)?['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]\s*\)/gm;
   const specifiers = [...text.matchAll(statements)].map((match) => match[1] ?? match[2]!);
-  return specifiers.map((specifier) => ({
-    from: file,
-    target: specifier.startsWith('.') ? normalize(join(dirname(file), specifier)).replace(/\.js$/, '.ts') : specifier,
-  }));
+  return specifiers.flatMap((specifier) => {
+    if (specifier.startsWith('#')) return Object.values(aliases[specifier]!).map((path) => ({ from: file, target: sourceOf(path) }));
+    return [{ from: file, target: specifier.startsWith('.') ? sourceOf(join(dirname(file), specifier)) : specifier }];
+  });
 }
 
 const files = ['src', 'commands', 'wasm'].flatMap((root) => readdirSync(root, { recursive: true, encoding: 'utf8' })

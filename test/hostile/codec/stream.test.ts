@@ -6,7 +6,7 @@ import { describe, expect, test } from '@jest/globals';
 import { createZstdDecompress } from '../../../src/codec/stream.js';
 import { codecsHere, compressible } from '../../helpers/codecs.js';
 
-const here = await codecsHere();
+const here = codecsHere();
 const raw = compressible(300_000);
 const frame = zstdCompress(raw);
 const small = zstdCompress(Buffer.from('hello'));

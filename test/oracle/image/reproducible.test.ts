@@ -115,7 +115,7 @@ test('the raw image does not depend on the codec', async () => {
   const cli = new Cli();
   try {
     const tree = made(cli.folder);
-    const found = await codecsHere();
+    const found = codecsHere();
     const raws = await Promise.all(found.map(async ([name]) => {
       await cli.json(['build', tree, '-o', `${name}.img.zst`], 0, { env: { THAWFS_CODEC: name } });
       return digests(cli.path(`${name}.img.zst`)).raw;
