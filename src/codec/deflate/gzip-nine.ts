@@ -4,26 +4,21 @@
  */
 import { BitSink } from './bit-sink.js';
 import { DeflateBlock } from './block.js';
+import { HALF, MatchFinder } from './match-finder.js';
 import { MAX_MATCH, MIN_MATCH } from './symbols.js';
 
-/** Half of gzip's window, which it moves on by as much. */
-const HALF = 0x8000;
+/** gzip moves its window on by half of it. */
 const WINDOW = 2 * HALF;
 /** gzip reads on when fewer bytes than this lie before it, and matches nothing further back than this leaves. */
 const LOOKAHEAD_MIN = MAX_MATCH + MIN_MATCH + 1;
 const DISTANCE_MAX = HALF - LOOKAHEAD_MIN;
-/** Level 9: places tried, a quarter of them when a match of `GOOD` bytes is at hand. */
-const CHAIN = 4096;
-const GOOD = 32;
 /** The shortest match pays only when it is near. */
 const SHORT_DISTANCE_MAX = 4096;
 
 /** Compresses one content after another. Memory: 1 MiB, the largest content, and what becomes of it. */
 export class GzipNine {
   private readonly block = new DeflateBlock();
-  /** Last place of each hash, and of each place the one before; -1 = none. */
-  private readonly heads = new Int32Array(HALF);
-  private readonly former = new Int32Array(HALF);
+  private readonly matches = new MatchFinder();
   /** The content, and what gzip may have in its memory behind it: in memory of the largest so far. */
   private bytes: Uint8Array = new Uint8Array(0);
   private memory = new Uint8Array(0);
@@ -34,13 +29,12 @@ export class GzipNine {
   private readTo = 0;
   private ended = false;
   private blockStart = 0;
-  private matchStart = 0;
 
   /** @returns the deflate stream; gzip's header and trailer are not in it */
   compress(content: Uint8Array): Uint8Array {
     this.size = content.length;
     this.take(content);
-    this.heads.fill(-1);
+    this.matches.begin(this.bytes);
     [this.at, this.windowStart, this.readTo, this.ended, this.blockStart] = [0, 0, Math.min(WINDOW, content.length), false, 0];
     this.block.begin(new BitSink(content.length >> 1));
     return this.run();
@@ -58,21 +52,21 @@ export class GzipNine {
   }
 
   private run(): Uint8Array {
-    const { bytes, block } = this;
+    const { bytes, block, matches } = this;
     let [length, waiting] = [MIN_MATCH - 1, false]; // of the match at the byte before, which is `waiting` as long as a better one may follow
     this.read();
     while (this.at < this.readTo) {
-      const candidate = this.insert(this.at);
-      const [formerLength, formerStart] = [length, this.matchStart];
+      const candidate = matches.insert(this.at);
+      const [formerLength, formerStart] = [length, matches.start];
       length = MIN_MATCH - 1;
-      const distance = this.at - candidate;
-      if (candidate > this.windowStart && formerLength < MAX_MATCH && distance <= DISTANCE_MAX && this.at - this.windowStart <= WINDOW - LOOKAHEAD_MIN) {
-        length = Math.min(this.longest(candidate, formerLength), this.readTo - this.at);
-        if (length === MIN_MATCH && this.at - this.matchStart > SHORT_DISTANCE_MAX) length--;
+      if (candidate > this.windowStart && formerLength < MAX_MATCH && this.at - candidate <= DISTANCE_MAX && this.at - this.windowStart <= WINDOW - LOOKAHEAD_MIN) {
+        const limit = Math.max(this.windowStart, Math.min(candidate - 1, this.at - DISTANCE_MAX)); // only the first place tried may be as far as that
+        length = Math.min(matches.longest(this.at, limit, formerLength), this.readTo - this.at);
+        if (length === MIN_MATCH && this.at - matches.start > SHORT_DISTANCE_MAX) length--;
       }
       if (formerLength >= MIN_MATCH && length <= formerLength) {
         const full = block.addMatch(formerLength, this.at - 1 - formerStart, this.at - this.blockStart);
-        for (const end = this.at + formerLength - 1; ++this.at < end;) this.insert(this.at);
+        for (const end = this.at + formerLength - 1; ++this.at < end;) matches.insert(this.at);
         [length, waiting] = [MIN_MATCH - 1, false];
         if (full) this.endBlock(false);
       } else {
@@ -95,38 +89,6 @@ export class GzipNine {
       if (end === this.readTo) this.ended = true;
       this.readTo = end;
     }
-  }
-
-  /** @returns the place before with the same hash */
-  private insert(place: number): number {
-    const { bytes, heads, former } = this;
-    const hash = (bytes[place]! << 10 ^ bytes[place + 1]! << 5 ^ bytes[place + 2]!) & HALF - 1;
-    const candidate = heads[hash]!;
-    former[place & HALF - 1] = candidate;
-    heads[hash] = place;
-    return candidate;
-  }
-
-  /** Sets `matchStart` when a match longer than `least` is found. @returns its length, else `least` */
-  private longest(first: number, least: number): number {
-    const { bytes, former, at } = this;
-    const limit = Math.max(this.windowStart, at - DISTANCE_MAX);
-    let best = least;
-    let tries = least >= GOOD ? CHAIN >> 2 : CHAIN;
-    for (let place = first; ;) {
-      if (bytes[place + best] === bytes[at + best] && bytes[place + best - 1] === bytes[at + best - 1] && bytes[place] === bytes[at] && bytes[place + 1] === bytes[at + 1]) {
-        let length = 2;
-        while (length < MAX_MATCH && bytes[place + length] === bytes[at + length]) length++;
-        if (length > best) {
-          this.matchStart = place;
-          best = length;
-          if (length === MAX_MATCH) break;
-        }
-      }
-      place = former[place & HALF - 1]!;
-      if (place <= limit || --tries === 0) break;
-    }
-    return best;
   }
 
   private endBlock(isLast: boolean): void {

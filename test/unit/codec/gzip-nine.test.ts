@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { gunzipSync } from 'node:zlib';
 import { expect, test } from '@jest/globals';
 import { GzipNine } from '../../../src/codec/deflate/gzip-nine.js';
-import { gzipNine, text } from '../../helpers/gzip-file.js';
+import { copies, far, gzipNine, text } from '../../helpers/gzip-file.js';
 import { noise } from '../../helpers/make-tree.js';
 
 const digest = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex').slice(0, 16);
@@ -16,6 +16,10 @@ test('decompresses to the content, whatever that is', () => {
 
 test('streams that gzip 1.12 made', () => {
   expect([text(100_000, 1), noise(100_000, 2), Buffer.alloc(100_000)].map((content) => digest(gzipNine(content)))).toEqual(['095a98cc1cc6a754', '5ef544b48aff98b9', 'a475c4fac2de614b']);
+});
+
+test('a match that gzip does not come to is not found', () => {
+  expect([far(4095), far(4096), copies(300_000, 1), copies(300_000, 2)].map((content) => digest(gzipNine(content)))).toEqual(['066b73cc6461e8bf', '282ed31265f75f8b', '604bf541cfa3285e', '494ec0e807597a05']);
 });
 
 test('one compressor, one content after another: each as if it were the first', () => {
