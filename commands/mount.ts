@@ -45,6 +45,7 @@ As root the kernel's own ext4 reads the image (--backend block). Everybody else 
       summary: 'Take the place of the image that is mounted there.',
       description: 'The new image is mounted and checked first, then it takes the old one\'s place in one step: open files keep the old, new opens see the new. An upper directory stays. Needs Linux 6.5.',
     }),
+    once: boolean({ exclusive: ['replace', 'foreground'], summary: 'Do nothing when the image is mounted there already, as mount -t thawfs and fstab do.' }),
     nosuid: boolean({ helpGroup: 'RESTRICTIONS', summary: 'Ignore set-user-id and set-group-id bits and capabilities; the tree back-end always does.' }),
     nodev: boolean({ helpGroup: 'RESTRICTIONS', summary: 'Devices in the image cannot be opened; the tree back-end never lets them.' }),
     noexec: boolean({ helpGroup: 'RESTRICTIONS', summary: 'Programs in the image cannot be run.' }),
@@ -53,16 +54,16 @@ As root the kernel's own ext4 reads the image (--backend block). Everybody else 
 
   async run(): Promise<Report> {
     const parsed = await this.parse(Mount);
-    const { foreground, populate, replace, upper, work, ...flags } = parsed.flags;
+    const { foreground, once, populate, replace, upper, work, ...flags } = parsed.flags;
     const places = wordsOf(parsed, Mount);
     const directory = places.pop()!;
     if (places.length === 0) throw new ThawfsError('BAD_ARGUMENT', 'mount: needs an image and a directory', { suggestion: 'Write: thawfs mount IMAGE DIR' });
     const [{ mountImages }, { restrictions }] = await Promise.all([import('../src/mount/mount-image.js'), import('../src/mount/restrictions.js')]);
     const { ended, ...report } = await mountImages(places, directory, {
-      ...await mountOptions(flags, this.signal), restrictions: restrictions.filter((restriction) => flags[restriction]), foreground, populate, replace, ...(upper === undefined ? {} : { upper }), ...(work === undefined ? {} : { work }),
+      ...await mountOptions(flags, this.signal), restrictions: restrictions.filter((restriction) => flags[restriction]), foreground, once, populate, replace, ...(upper === undefined ? {} : { upper }), ...(work === undefined ? {} : { work }),
     });
     this.log(fields([
-      ['mounted', directory], ['back-end', report.backend],
+      [report.already === true ? 'mounted already' : 'mounted', directory], ['back-end', report.backend],
       ...report.layers.flatMap(({ name, rootHash, id }): [string, string][] => [['image', name], ['root hash', rootHash], ['server', id ?? 'none needed: the image is complete here']]),
       ['upper', report.upper],
     ]));

@@ -31,7 +31,8 @@ export function mountHelperArguments(argv: readonly string[]): string[] | undefi
   if (places.length !== 2) {
     throw new ThawfsError('BAD_ARGUMENT', 'mount.thawfs: needs an image and a directory', { suggestion: 'Write: mount -t thawfs IMAGE DIR -o trust=KEY.pem' });
   }
-  return rehearsal ? undefined : ['mount', ...flags, ...places];
+  // `mount -a` calls for what is mounted too: it looks for the fstab's source in the kernel's table, which has a device there.
+  return rehearsal ? undefined : ['mount', '--once', ...flags, ...places];
 }
 
 function flagsOf(option: string, sloppy: boolean): string[] {

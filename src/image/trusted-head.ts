@@ -55,7 +55,7 @@ export async function openTrustedHead(locations: readonly string[], { trust, cac
       }
     }
   }
-  const remembered = recall(cache, locations[0]!);
+  const remembered = recallHead(cache, locations[0]!);
   if (remembered !== undefined) return judge(remembered, trust);
   throw (failure as Error | undefined) ?? new ThawfsError('SOURCE_UNREACHABLE', `${locations[0]!}: was never mounted here, and origins may not be asked`, {
     detail: { location: locations[0]! }, suggestion: 'Mount it once without --offline.',
@@ -82,7 +82,8 @@ function remember(cache: string, location: string, bytes: Uint8Array): void {
   }
 }
 
-function recall(cache: string, location: string): Uint8Array | undefined {
+/** @returns what a location had when it was last opened, judged by nobody */
+export function recallHead(cache: string, location: string): Uint8Array | undefined {
   try {
     return readFileSync(headPath(cache, location));
   } catch {

@@ -7,9 +7,11 @@ import { readProfile } from '../image/profile/recording.js';
 import { isMachineRoot, needsMountProgram } from '../sys/identity.js';
 import { cloneMount, replaceMount } from '../sys/mount.js';
 import { callAttacher } from './attacher.js';
+import { defaultCacheFolder } from './cache-folder.js';
 import { ended, mountLayer, settleAll, type Layer } from './layer.js';
 import type { MountOptions, MountReport } from './mount-options.js';
 import { optionOf } from './mount-table.js';
+import { mountedAlready } from './mounted-already.js';
 import type { OverlayOptions } from './overlay.js';
 import { findOwnMount, type OwnMount } from './own-mount.js';
 import { attributesOf, restrictionsOf } from './restrictions.js';
@@ -45,6 +47,10 @@ export async function mountImages(images: readonly string[], directory: string, 
   if (options.record !== undefined && images.length > 1) throw new ThawfsError('BAD_ARGUMENT', 'mount: only one image can be recorded', { suggestion: 'Mount the image alone to record it.' });
   if (options.profile !== undefined) readProfile(options.profile);
   if (options.replace === true) return mountStack(images, directory, options, await findOwnMount(directory, options.runtimeFolder ?? defaultRuntimeFolder()));
+  if (options.once === true) {
+    const found = await mountedAlready(images, directory, { cache: resolve(options.cache ?? defaultCacheFolder()), runtimeFolder: options.runtimeFolder ?? defaultRuntimeFolder() });
+    if (found !== undefined) return { directory, already: true, ...found, ended: Promise.resolve() };
+  }
   if (images.length > 1 || options.upper !== undefined) return mountStack(images, directory, options);
   const target = targetOf(directory);
   const layer = await mountLayer(first, () => target, target, options);

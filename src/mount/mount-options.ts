@@ -42,6 +42,8 @@ export interface MountOptions {
   readonly populate?: boolean;
   /** Take the place of the mount of ours that is on the directory, in one step; its open files stay as they are. Needs Linux 6.5. */
   readonly replace?: boolean;
+  /** Do nothing when the images are mounted on the directory already, by these locations; default false: they are mounted over it. */
+  readonly once?: boolean;
   /** Print every FUSE request. */
   readonly trace?: boolean;
   readonly runtimeFolder?: string;
@@ -61,6 +63,8 @@ export interface MountReport {
   readonly backend: Backend;
   /** The images, the topmost first. */
   readonly layers: readonly LayerReport[];
+  /** With `once`: whether they were mounted already. */
+  readonly already?: boolean;
   /** Where what is written goes: `upper`, or the upper directory of the mount that was replaced. */
   readonly upper?: string;
   /** After `replace` of a mount with servers: whether somebody still uses it; they live on until its last file is closed then. */

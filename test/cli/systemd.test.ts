@@ -39,10 +39,10 @@ describe('systemd units', () => {
   test('have options that mount.thawfs takes, the unit as the fstab line in it and in the README', () => {
     const unit = readFileSync(`${folder}/srv-app.mount`, 'utf8');
     const [, options = ''] = /^Options=(.*)$/m.exec(unit) ?? [];
-    expect(mountHelperArguments(['u', '/srv/app', '-o', options])).toEqual(['mount', '--trust=/etc/thawfs/trust/ci.pub', '--cache-size=8G', 'u', '/srv/app']);
+    expect(mountHelperArguments(['u', '/srv/app', '-o', options])).toEqual(['mount', '--once', '--trust=/etc/thawfs/trust/ci.pub', '--cache-size=8G', 'u', '/srv/app']);
     for (const text of [unit, readFileSync('README.md', 'utf8')]) {
       const [, image = '', directory = '', type, fstab = ''] = /^[# ]+(https:\S+)\s+(\S+)\s+(\S+)\s+(\S+,x-systemd\S*)\s+0\s+0$/m.exec(text) ?? [];
-      expect([type, mountHelperArguments([image, directory, '-o', fstab])]).toEqual(['thawfs', ['mount', '--trust=/etc/thawfs/trust/ci.pub', 'https://example.org/app.img.zst', '/srv/app']]);
+      expect([type, mountHelperArguments([image, directory, '-o', fstab])]).toEqual(['thawfs', ['mount', '--once', '--trust=/etc/thawfs/trust/ci.pub', 'https://example.org/app.img.zst', '/srv/app']]);
     }
   });
 });

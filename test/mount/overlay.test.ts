@@ -133,12 +133,12 @@ describe('front', () => {
 describe('mount.thawfs', () => {
   test('takes what mount(8) and fstab give', () => {
     expect(mountHelperArguments(['https://h/a.img.zst', '/srv/a', '-n', '-o', 'ro,_netdev,trust=/k.pem,cache_size=1G,no_fill,x-systemd.automount', '-t', 'thawfs']))
-      .toEqual(['mount', '--trust=/k.pem', '--cache-size=1G', '--no-fill', 'https://h/a.img.zst', '/srv/a']);
-    expect(mountHelperArguments(['a', '/b', '-o', 'profile=/p,no-prefetch'])).toEqual(['mount', '--profile=/p', '--no-prefetch', 'a', '/b']);
-    expect(mountHelperArguments(['a', '/b', '-o', 'nosuid,nodev,noexec'])).toEqual(['mount', '--nosuid', '--nodev', '--noexec', 'a', '/b']);
-    expect(mountHelperArguments(['a', '/b', '-o', 'sync,nodiratime,lazytime,strictatime,noiversion,_rnetdev,silent'])).toEqual(['mount', 'a', '/b']);
+      .toEqual(['mount', '--once', '--trust=/k.pem', '--cache-size=1G', '--no-fill', 'https://h/a.img.zst', '/srv/a']);
+    expect(mountHelperArguments(['a', '/b', '-o', 'profile=/p,no-prefetch'])).toEqual(['mount', '--once', '--profile=/p', '--no-prefetch', 'a', '/b']);
+    expect(mountHelperArguments(['a', '/b', '-o', 'nosuid,nodev,noexec'])).toEqual(['mount', '--once', '--nosuid', '--nodev', '--noexec', 'a', '/b']);
+    expect(mountHelperArguments(['a', '/b', '-o', 'sync,nodiratime,lazytime,strictatime,noiversion,_rnetdev,silent'])).toEqual(['mount', '--once', 'a', '/b']);
     // autofs gives -s: what is not known is left out.
-    expect(mountHelperArguments(['a', '/b', '-sn', '-o', 'noexecc,nodev'])).toEqual(['mount', '--nodev', 'a', '/b']);
+    expect(mountHelperArguments(['a', '/b', '-sn', '-o', 'noexecc,nodev'])).toEqual(['mount', '--once', '--nodev', 'a', '/b']);
     // mount --fake: mounts nothing.
     expect(mountHelperArguments(['a', '/b', '-fn'])).toBeUndefined();
   });
