@@ -16,13 +16,15 @@ import { LocalBytes } from '../sys/local-bytes.js';
 import { KiB, MiB } from '../units.js';
 import { VerifiedAccess } from '../verity/verified-access.js';
 import { bad } from './patch-reader.js';
+import { RecentPieces } from './recent-pieces.js';
 import { hasMagic } from './side-kind.js';
 
 /** Decompressed chunks kept, and the fewest of them. */
 const KEPT_SIZE = 10 * MiB;
 const KEPT_MIN = 4;
-/** Most operations are short, and near the one before: they are read together from a raw image. */
-const WINDOW_SIZE = 16 * KiB;
+/** Most operations are short, and near others: of a raw image whole pieces are read, and as many kept. */
+const PIECE_SIZE = 16 * KiB;
+const PIECES_KEPT = 128;
 
 export interface PatchBase {
   /** Fills `target` with bytes of the file system, unchecked. @throws BAD_FIELD beyond its end; CHUNK_DIGEST_MISMATCH for a frame that does not decompress */
@@ -47,15 +49,13 @@ class ImageBase implements PatchBase {
   private readonly codec: Codec = openCodec();
   private readonly chunkSize: number;
   private readonly frame: Uint8Array;
-  /** By chunk number, least recently used first. */
-  private readonly kept = new Map<number, Uint8Array>();
-  private readonly keptMost: number;
+  private readonly kept: RecentPieces;
 
   /** @param hasFrames false when the same raw image lies in other frames than those the patch knows */
   private constructor(private readonly image: Image, private readonly opened: LocalBytes, private readonly hasFrames: boolean) {
     this.chunkSize = image.manifest.index.chunkSize;
     this.frame = Buffer.allocUnsafeSlow(this.codec.bound(this.chunkSize));
-    this.keptMost = Math.max(KEPT_MIN, KEPT_SIZE / this.chunkSize);
+    this.kept = new RecentPieces(this.chunkSize, Math.max(KEPT_MIN, KEPT_SIZE / this.chunkSize));
   }
 
   static async open(location: string, { baseRootDigest, baseRootHash }: PatchHeader): Promise<ImageBase> {
@@ -79,7 +79,7 @@ class ImageBase implements PatchBase {
     for (let done = 0; done < target.length;) {
       const number = Math.floor((offset + done) / chunkSize);
       const start = offset + done - number * chunkSize;
-      const raw = this.find(number) ?? (await this.decode(number)).raw;
+      const raw = this.kept.find(number) ?? (await this.decode(number)).raw;
       const part = raw.subarray(start, start + target.length - done);
       target.set(part, done);
       done += part.length;
@@ -106,46 +106,29 @@ class ImageBase implements PatchBase {
     await this.image.close();
   }
 
-  private find(number: number): Uint8Array | undefined {
-    const raw = this.kept.get(number);
-    if (raw === undefined) return undefined;
-    this.kept.delete(number);
-    this.kept.set(number, raw);
-    return raw;
-  }
-
   private async decode(number: number): Promise<{ readonly frame: Uint8Array; readonly raw: Uint8Array }> {
     const [place] = await this.image.locate(number, number + 1);
     const { frameOffset, frameSize, size } = place!;
     const frame = this.frame.subarray(0, frameSize);
-    const raw = this.room(number).subarray(0, size);
-    try {
-      if (readUpTo(this.opened.fd, frame, frameOffset, this.image.location) < frameSize) throw bad('base', 'became shorter');
-      this.codec.decompress(frame, raw);
-    } catch (cause) {
-      this.kept.delete(number);
-      throw new ThawfsError('CHUNK_DIGEST_MISMATCH', `${this.image.location}: chunk ${number} does not decompress`, {
-        detail: { chunk: number, frameOffset, frameSize }, suggestion: 'Fetch or copy the old image again.', cause,
-      });
-    }
+    const fill = (memory: Uint8Array): void => {
+      try {
+        if (readUpTo(this.opened.fd, frame, frameOffset, this.image.location) < frameSize) throw bad('base', 'became shorter');
+        this.codec.decompress(frame, memory.subarray(0, size));
+      } catch (cause) {
+        throw new ThawfsError('CHUNK_DIGEST_MISMATCH', `${this.image.location}: chunk ${number} does not decompress`, {
+          detail: { chunk: number, frameOffset, frameSize }, suggestion: 'Fetch or copy the old image again.', cause,
+        });
+      }
+    };
+    const raw = this.kept.make(number, fill).subarray(0, size);
     return { frame, raw };
-  }
-
-  /** Memory for a chunk, that of the least recently used one when there is enough. */
-  private room(number: number): Uint8Array {
-    const former = this.kept.get(number) === undefined && this.kept.size === this.keptMost ? this.kept.keys().next().value : number;
-    const raw = this.kept.get(former!) ?? Buffer.allocUnsafeSlow(this.chunkSize);
-    this.kept.delete(former!);
-    this.kept.set(number, raw);
-    return raw;
   }
 }
 
 class RawBase implements PatchBase {
   private readonly size: number;
   private buffer = new Uint8Array(0);
-  private readonly memory = Buffer.allocUnsafeSlow(WINDOW_SIZE);
-  private window = { start: 0, end: 0 };
+  private readonly kept = new RecentPieces(PIECE_SIZE, PIECES_KEPT);
 
   private constructor(private readonly opened: LocalBytes, private readonly verified: VerifiedAccess) {
     this.size = verified.size;
@@ -166,12 +149,16 @@ class RawBase implements PatchBase {
 
   readInto(offset: number, target: Uint8Array): Promise<void> {
     requireInside(offset, target.length, this.size);
-    if (target.length >= WINDOW_SIZE) requireRead(readUpTo(this.opened.fd, target, offset, this.opened.path), target, offset, this.opened.path);
-    else {
-      if (offset < this.window.start || offset + target.length > this.window.end) this.window = { start: offset, end: offset + readUpTo(this.opened.fd, this.memory, offset, this.opened.path) };
-      const bytes = this.memory.subarray(offset - this.window.start, Math.min(offset + target.length, this.window.end) - this.window.start);
-      requireRead(bytes.length, target, offset, this.opened.path);
-      target.set(bytes);
+    if (target.length >= PIECE_SIZE) {
+      this.read(offset, target);
+      return Promise.resolve();
+    }
+    for (let done = 0; done < target.length;) {
+      const number = Math.floor((offset + done) / PIECE_SIZE);
+      const start = offset + done - number * PIECE_SIZE;
+      const part = this.piece(number).subarray(start, start + target.length - done);
+      target.set(part, done);
+      done += part.length;
     }
     return Promise.resolve();
   }
@@ -194,13 +181,20 @@ class RawBase implements PatchBase {
     this.opened[Symbol.dispose]();
     return Promise.resolve();
   }
+
+  private piece(number: number): Uint8Array {
+    const start = number * PIECE_SIZE;
+    return this.kept.find(number) ?? this.kept.make(number, (memory) => { this.read(start, memory.subarray(0, this.size - start)); });
+  }
+
+  private read(offset: number, target: Uint8Array): void {
+    const { fd, path } = this.opened;
+    const done = readUpTo(fd, target, offset, path);
+    if (done === target.length) return;
+    throw new ThawfsError('TRUNCATED', `${path}: ends at byte ${offset + done}`, { detail: { location: path, offset: offset + done }, suggestion: 'Fetch or copy the image again.' });
+  }
 }
 
 function requireInside(offset: number, length: number, size: number): void {
   if (offset + length > size) throw bad('operation', 'leads beyond the end of the old image');
-}
-
-function requireRead(done: number, { length }: Uint8Array, offset: number, location: string): void {
-  if (done === length) return;
-  throw new ThawfsError('TRUNCATED', `${location}: ends at byte ${offset + done}`, { detail: { location, offset: offset + done }, suggestion: 'Fetch or copy the image again.' });
 }
