@@ -22,6 +22,8 @@ export interface BaseSource {
   /** Path or URL of an image. */
   readonly location: string;
   readonly trust: TrustPolicy;
+  /** The same where it is open already, and stays open. */
+  readonly image?: Image;
   /** Blocks that nothing uses, as a share of the file system (0 to 1); with more the layout begins afresh. Default 0.2. */
   readonly maxWaste?: number;
   /** Make blocks that nothing uses any more zeros, which makes more chunks change; default false: their chunks stay as they are. */
@@ -49,7 +51,7 @@ export class BaseImage {
    * @throws what openImage throws; FEATURE_UNSUPPORTED when another program laid the file system out; LIMIT_EXCEEDED beyond 1 TiB; as Ext4Reader
    */
   static async open(source: BaseSource, options: ReadOptions): Promise<BaseImage> {
-    const image = await openImage(source.location, { trust: source.trust, ...options });
+    const image = source.image ?? await openImage(source.location, { trust: source.trust, ...options });
     try {
       const { dataBlocks } = image.manifest.verity;
       if (dataBlocks > MOST_BLOCKS) {
@@ -65,7 +67,7 @@ export class BaseImage {
       }, options);
       return new BaseImage(image, layout, features, await readLeaves(image, options), source);
     } catch (error) {
-      await image.close();
+      if (image !== source.image) await image.close();
       throw error;
     }
   }
@@ -122,7 +124,7 @@ export class BaseImage {
 
   async close(): Promise<void> {
     this.spool.dispose();
-    await this.image.close();
+    if (this.image !== this.source.image) await this.image.close();
   }
 }
 

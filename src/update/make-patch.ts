@@ -55,9 +55,14 @@ const STEP_SIZE = 8 * MiB;
  * @throws what openImage and reading throw; NO_SPACE
  */
 export async function makePatch(before: string, after: string, patch: string, options: MakePatchOptions): Promise<MakePatchReport> {
+  return await withPair(before, after, options, (old, now) => makePatchBetween(old, now, patch, options));
+}
+
+/** Opens both images, with caches of {@link PATCH_CACHE_SIZE}. */
+export async function withPair<T>(before: string, after: string, options: MakePatchOptions, use: (old: Image, now: Image) => Promise<T>): Promise<T> {
   await using old = await openImage(before, { cacheBytes: PATCH_CACHE_SIZE, ...options });
   await using now = await openImage(after, { cacheBytes: PATCH_CACHE_SIZE, ...options });
-  return await makePatchBetween(old, now, patch, options);
+  return await use(old, now);
 }
 
 /** The same of images that are open, with caches of {@link PATCH_CACHE_SIZE}. */

@@ -9,7 +9,6 @@ import { hasCode, ThawfsError } from '../errors.js';
 import { HEAD_MAX_SIZE } from '../format/container.js';
 import { PATCH_MAGIC, patchHeader, patchSuffix } from '../format/patch.js';
 import type { Image } from '../image/image.js';
-import { openImage } from '../image/open.js';
 import { isHttp, isRegistry } from '../source/is-remote.js';
 import { openSource, type SourceOptions } from '../source/open-source.js';
 import type { OnRequest, RangeSource } from '../source/range-source.js';
@@ -17,7 +16,7 @@ import { besideReference } from '../source/registry-reference.js';
 import type { TrustPolicy } from '../trust/policy.js';
 import { KiB, MiB } from '../units.js';
 import { applyPatch, partialPathOf } from './apply-patch.js';
-import { makePatchBetween, PATCH_CACHE_SIZE, type MakePatchOptions, type MakePatchReport } from './make-patch.js';
+import { makePatchBetween, withPair, type MakePatchOptions, type MakePatchReport } from './make-patch.js';
 import { PatchReader } from './patch-reader.js';
 import { ResumableFile } from './resumable-file.js';
 import type { Seed } from './seed.js';
@@ -48,9 +47,7 @@ export function patchBeside(image: string, rootHash: string): string {
  * @throws as makePatch
  */
 export async function publishPatch(before: string, after: string, options: MakePatchOptions): Promise<MakePatchReport> {
-  await using old = await openImage(before, { cacheBytes: PATCH_CACHE_SIZE, ...options });
-  await using now = await openImage(after, { cacheBytes: PATCH_CACHE_SIZE, ...options });
-  return await makePatchBetween(old, now, patchBeside(after, old.manifest.verity.rootHash), options);
+  return await withPair(before, after, options, (old, now) => makePatchBetween(old, now, patchBeside(after, old.manifest.verity.rootHash), options));
 }
 
 /** @returns bytes of the patch that lies beside an image, undefined without one; costs a request @param rootHash of the older image */

@@ -30,6 +30,8 @@ export interface RegionMakerOptions {
 
 /** Something of the new image, and what it is compared with. */
 interface Subject {
+  /** Absent of the metadata. */
+  readonly file?: FileNode;
   readonly now: Extents;
   readonly old: Extents;
   /** Byte for byte: neither has to be read. */
@@ -52,7 +54,8 @@ const newRooms = (): { readonly now: Room; readonly old: Room } => ({ now: new R
 export class RegionMaker {
   readonly bytes = { copied: 0, data: 0 };
   private readonly regions: readonly Region[];
-  private readonly subjects = new Map<FileNode, Subject>();
+  /** Of the last file: its regions lie one after another. */
+  private subject: Subject | undefined;
   /** Of files, and of the metadata: they alternate. */
   private readonly comparisons: { file?: Comparison; metadata?: Comparison } = {};
   private readonly rooms = { file: newRooms(), metadata: newRooms() };
@@ -103,14 +106,10 @@ export class RegionMaker {
   }
 
   private async subjectOf(file: FileNode): Promise<Subject> {
-    const known = this.subjects.get(file);
-    if (known !== undefined) return known;
+    if (this.subject?.file === file) return this.subject;
     const match = this.to.matches.get(file);
     const [now, old] = [Extents.ofFile(file), match === undefined ? nothing : Extents.ofFile(match)];
-    const subject = { now, old, isUnchanged: await haveSameBlocks({ image: this.to.old, extents: old }, { image: this.to.now, extents: now }, this.to.options) };
-    this.subjects.clear(); // files lie one after another
-    this.subjects.set(file, subject);
-    return subject;
+    return this.subject = { file, now, old, isUnchanged: await haveSameBlocks({ image: this.to.old, extents: old }, { image: this.to.now, extents: now }, this.to.options) };
   }
 
   /** @param from position in the old file */

@@ -35,9 +35,9 @@ export interface ReleaseReport extends BuildReport {
  */
 export async function buildRelease({ publish = false, ...options }: ReleaseOptions): Promise<ReleaseReport> {
   const { base, output, signal } = options;
-  await using old = await openImage(base.location, { cacheBytes: PATCH_CACHE_SIZE, trust: base.trust, signal });
+  await using old = await openImage(base.location, { trust: base.trust, signal });
   const had = await ChunkTable.read(old, { signal }); // before, for its origin may be out of reach afterwards
-  const report = await buildImage(options);
+  const report = await buildImage({ ...options, base: { ...base, image: old } });
   await using now = await openImage(output, { cacheBytes: PATCH_CACHE_SIZE, trust: { keys: [], allowUnsigned: true, now: 0 }, signal }); // made here
   const table = await ChunkTable.read(now, { signal });
   const chunks = downloadSize(table, lackedChunks(had, table, now.manifest.verity.hashOffset));

@@ -80,10 +80,11 @@ describe('--publish', () => {
     rmSync(cli.path(patch));
     await cli.json(['diff', 'one.img.zst', 'published.img.zst', '--publish', '--trust', 'ci.pub']);
     expect(readFileSync(cli.path(patch)).equals(bytes)).toBe(true);
-    await withRangeServer(readFileSync(cli.path('one.img.zst')), {}, async ({ url }) => {
+    await withRangeServer(readFileSync(cli.path('one.img.zst')), {}, async ({ url, seen }) => {
       rmSync(cli.path(patch));
       await build('two', 'published.img.zst', '--base', url, '--trust', 'ci.pub', '--publish');
       expect(readFileSync(cli.path(patch)).equals(bytes)).toBe(true);
+      expect(seen.filter(({ range }) => range?.startsWith('bytes=0-'))).toHaveLength(1); // the base is opened once
     });
     const { cost } = await cli.json<PullReport>(['pull', 'published.img.zst', '-o', 'by-patch.img.zst', '--seed', 'one.img.zst', '--trust', 'ci.pub', '--dry-run']);
     expect(cost.fetch).toBe(report.update.chunks); // less than 1 MiB: no patch is looked for
