@@ -2,10 +2,11 @@
  * The raw image written out in full beside the chunk store, to be attached without a server. It is verified while it is
  * written, and sealed: whoever changes it afterwards changes its ctime, and then it is not used any more.
  */
-import { closeSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readFileSync, readdirSync, renameSync, rmSync, statSync, statfsSync, writeFileSync } from 'node:fs';
+import { closeSync, fsyncSync, ftruncateSync, openSync, readFileSync, readdirSync, renameSync, rmSync, statSync, statfsSync, writeFileSync } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
 import { ifErrno, ThawfsError } from '../errors.js';
 import type { DiskStore } from '../store/disk-store.js';
+import { makeFolder } from '../sys/make-folder.js';
 import { isRunning } from '../sys/process.js';
 import { MiB } from '../units.js';
 import type { LazyImage } from './lazy-image.js';
@@ -23,7 +24,7 @@ const SPARE_SPACE = 64 * MiB;
 export async function writeRawCopy(image: LazyImage, store: DiskStore, signal?: AbortSignal): Promise<string> {
   const path = rawCopyPath(store.folder, image.manifest.verity.rootHash);
   if (findRawCopy(store.folder, image.manifest.verity.rootHash) !== undefined) return path;
-  mkdirSync(`${store.folder}/raw`, { recursive: true, mode: 0o700 });
+  makeFolder(`${store.folder}/raw`, 0o700);
   removePartial(path);
   requireSpace(store, image.size);
   const partial = `${path}.${process.pid}.partial`;

@@ -2,13 +2,14 @@
  * A writable or stacked view: overlayfs over one or more lazy images. Its layers need no place in the tree once it is
  * mounted: overlayfs holds them, and with its end they end.
  */
-import { chmodSync, chownSync, closeSync, mkdirSync, statSync } from 'node:fs';
+import { chmodSync, chownSync, closeSync, statSync } from 'node:fs';
 import type { ByteString } from '../bytes/byte-string.js';
 import { display, toBytes } from '../bytes/byte-string.js';
 import { fromErrno, hasCode, ThawfsError } from '../errors.js';
 import { cPath } from '../sys/c-path.js';
 import { setModificationTime } from '../sys/inode.js';
 import { lstatInto, newInode } from '../sys/lstat.js';
+import { makeFolder } from '../sys/make-folder.js';
 import { createMount, flush, mountAttributes, placeMount, replaceMount, setReadOnly } from '../sys/mount.js';
 import { getXattr, listXattrs, setXattr } from '../sys/xattr.js';
 import { busyError } from './holders.js';
@@ -76,7 +77,7 @@ function takeOverUpper(target: ByteString, options: OverlayOptions): number {
 function createOverlay({ lowers, upper, work, readOnly = upper === undefined, attributes, unprivileged }: OverlayOptions): number {
   const workFolder = upper === undefined ? undefined : work ?? `${upper}.work`;
   try {
-    for (const folder of [upper, workFolder]) if (folder !== undefined) mkdirSync(toBytes(folder), { recursive: true });
+    for (const folder of [upper, workFolder]) if (folder !== undefined) makeFolder(toBytes(folder));
     if (upper !== undefined && workFolder !== undefined) requireOneFileSystem(upper, workFolder);
     if (readOnly && upper !== undefined) copyAttributes(lowers[0]!, upper);
   } catch (error) {

@@ -6,6 +6,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ByteString } from '../bytes/byte-string.js';
 import { hasCode, ThawfsError } from '../errors.js';
+import { makeFolder } from '../sys/make-folder.js';
 import { unmount, unmountFlags } from '../sys/mount.js';
 import { MiB } from '../units.js';
 import { backingFile, loopDevices } from '../sys/loop-files.js';
@@ -27,7 +28,7 @@ export class Staging {
 
   /** @param runtimeFolder created when missing, for its owner only */
   constructor(runtimeFolder: string) {
-    mkdirSync(runtimeFolder, { recursive: true, mode: 0o700 });
+    makeFolder(runtimeFolder, 0o700);
     this.folder = mkdtempSync(`${runtimeFolder}/layers-`);
   }
 

@@ -10,11 +10,12 @@
  *     FOLDER/raw/               raw images written out; they count, but are not evicted: somebody may have them mounted
  */
 import {
-  closeSync, existsSync, fstatSync, futimesSync, mkdirSync, openSync, readFileSync, readSync, readdirSync, renameSync, rmSync, statSync, writeSync,
+  closeSync, existsSync, fstatSync, futimesSync, openSync, readFileSync, readSync, readdirSync, renameSync, rmSync, statSync, writeSync,
 } from 'node:fs';
 import { threadId } from 'node:worker_threads';
 import { fromErrno } from '../errors.js';
 import { withFileLock } from '../sys/file-lock.js';
+import { makeFolder } from '../sys/make-folder.js';
 import { writeFully } from '../sys/write.js';
 import { bootId } from '../sys/identity.js';
 import { BLOCK_SIZE, roundUp } from '../units.js';
@@ -64,7 +65,7 @@ export class DiskStore {
    */
   constructor(readonly folder: string, readonly budget = DEFAULT_DISK_BUDGET) {
     try {
-      for (const name of ['objects', 'pins']) createFolder(`${folder}/${name}`);
+      for (const name of ['objects', 'pins']) makeFolder(`${folder}/${name}`, 0o700);
       // Opened for appending once to be created, never truncated: another process may be at work.
       closeSync(openSync(`${folder}/usage`, 'a', 0o600));
       this.usage = openSync(`${folder}/usage`, 'r+');
@@ -280,7 +281,7 @@ export class DiskStore {
   private makeFolder(id: string): void {
     const name = id.slice(0, 2);
     if (this.folders.has(name)) return;
-    mkdirSync(`${this.folder}/objects/${name}`, { recursive: true, mode: 0o700 });
+    makeFolder(`${this.folder}/objects/${name}`, 0o700);
     this.folders.add(name);
   }
 
@@ -298,16 +299,6 @@ export class DiskStore {
 
   private pathOf(id: string): string {
     return `${this.folder}/objects/${id.slice(0, 2)}/${id.slice(2)}`;
-  }
-}
-
-/** Node's recursive mkdir calls a read-only file system ENOENT: the plain one tells. */
-function createFolder(path: string): void {
-  try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    mkdirSync(path, { mode: 0o700 });
   }
 }
 

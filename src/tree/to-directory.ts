@@ -16,6 +16,7 @@ import { sortedNames, typeBits } from '../model/tree.js';
 import type { Attributes, DirectoryNode, FileNode, TreeNode } from '../model/tree.js';
 import { cPath } from '../sys/c-path.js';
 import { makeNode, setModificationTime } from '../sys/inode.js';
+import { makeFolder } from '../sys/make-folder.js';
 import { writeFully } from '../sys/write.js';
 import { setXattr } from '../sys/xattr.js';
 import { MiB } from '../units.js';
@@ -61,7 +62,7 @@ export async function extractTree(root: DirectoryNode, targetDir: string, option
   const path = fromText(targetDir);
   let target: TargetDirectory;
   try {
-    mkdirSync(targetDir, { recursive: true });
+    makeFolder(targetDir);
     target = new TargetDirectory(path, true);
   } catch (error) {
     throw fromErrno(error, `opening ${targetDir}`);

@@ -3,7 +3,7 @@
  * One file per name, `sequences/<SHA-256 of the name>.json`, replaced whole by rename; writers take turns through a lock.
  */
 import { createHash } from 'node:crypto';
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { decodeCanonicalJson, encodeCanonicalJson } from '../bytes/canonical-json.js';
@@ -11,6 +11,7 @@ import { JsonFields } from '../bytes/json-fields.js';
 import { toHex } from '../bytes/hex.js';
 import { fromErrno, ThawfsError } from '../errors.js';
 import { withFileLock } from '../sys/file-lock.js';
+import { makeFolder } from '../sys/make-folder.js';
 import type { SequenceMemory } from './policy.js';
 
 interface Environment { readonly XDG_STATE_HOME?: string | undefined; readonly HOME?: string | undefined }
@@ -52,7 +53,7 @@ export class SequenceLedger implements SequenceMemory {
   raise(name: string, keyIds: readonly string[], sequence: number): void {
     if (this.raised(name, keyIds, sequence) === undefined) return; // So that a place where nothing can be written does for images that do not count.
     try {
-      mkdirSync(this.folder, { recursive: true, mode: 0o755 });
+      makeFolder(this.folder, 0o755);
       const lock = openSync(join(this.folder, '.lock'), 'a', 0o644);
       try {
         withFileLock(lock, () => {

@@ -73,6 +73,13 @@ describe('a live mount', () => {
     await untilNothingLeft(cli.folder);
   }, 180_000);
 
+  oracleTest(needs, 'is none where its folders cannot be made', async () => {
+    for (const folders of [['--upper', '/proc/x'], ['--upper', 'upper', '--work', '/proc/x']]) {
+      expect((await cli.json<FailureJson>(['mount', 'one.img.zst', directory, ...flags(), ...folders], 7)).error.code).toBe('NOT_PERMITTED');
+    }
+    await untilNothingLeft(cli.folder);
+  }, 60_000);
+
   oracleTest(needs, 'is waited for while it is filled until somebody interrupts that', async () => {
     makeFiles(cli.path('large'));
     await cli.json(['build', 'large', '-o', 'large.img.zst', '--name', `${basename(cli.folder)}-large`]);
