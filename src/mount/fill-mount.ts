@@ -28,12 +28,16 @@ export async function fillMount(directory: string, { onProgress, signal, runtime
     throw fromErrno(error, directory);
   }
   let failure: unknown;
+  let total = 0;
   for (let asked = false; ;) {
     signal?.throwIfAborted();
     const mounts = (await mountStatus(runtimeFolder)).filter((mount) => mount.target === target && mount.state !== 'detached');
     if (mounts.length === 0) throw new ThawfsError('NOT_MOUNTED', `${directory}: no thawfs image is mounted there`, { detail: { directory } });
     const served = mounts.filter(({ state }) => state !== 'local') as LiveMount[];
-    if (served.length === 0) return false;
+    if (served.length === 0) {
+      if (total > 0) onProgress?.(total, total); // handed over since it was looked at
+      return false;
+    }
     if (failure !== undefined) throw failure as Error;
     if (!asked) {
       asked = true;
@@ -45,7 +49,7 @@ export async function fillMount(directory: string, { onProgress, signal, runtime
         });
       }
     }
-    report(served, onProgress);
+    total = report(served, onProgress) ?? total;
     if (served.every((mount) => completionOf(mount)?.state === 'complete' && completionOf(mount)?.reason !== undefined)) return true;
     if (served.every((mount) => mount.backend === 'tree' && completionOf(mount)?.state === 'complete')) return true;
     await pause(POLL_INTERVAL, signal);
@@ -56,9 +60,10 @@ function completionOf(mount: MountStatus): CompletionStatus | undefined {
   return mount['completion'] as CompletionStatus | undefined;
 }
 
-function report(mounts: readonly MountStatus[], onProgress: FillMountOptions['onProgress']): void {
+/** @returns bytes in all, once they are known */
+function report(mounts: readonly MountStatus[], onProgress: FillMountOptions['onProgress']): number | undefined {
   // What is here is counted first; until then nobody knows how far it is.
-  if (mounts.some((mount) => completionOf(mount)?.state === 'idle')) return;
+  if (mounts.some((mount) => completionOf(mount)?.state === 'idle')) return undefined;
   let [done, total] = [0, 0];
   for (const mount of mounts) {
     const { done: here = 0, total: all = 0 } = completionOf(mount) ?? {};
@@ -67,4 +72,5 @@ function report(mounts: readonly MountStatus[], onProgress: FillMountOptions['on
     total += all * chunkSize;
   }
   if (total > 0) onProgress?.(done, total);
+  return total;
 }

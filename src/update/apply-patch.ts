@@ -30,7 +30,7 @@ export interface ApplyPatchOptions extends SourceOptions {
   readonly raw?: boolean;
   /** What `-` reads; default the process's standard input. */
   readonly stdin?: Readable;
-  /** Raw bytes made so far, and in all. */
+  /** Raw bytes made so far, and in all; in place each is made once beside the device, and written once to it. */
   readonly onProgress?: (done: number, total: number) => void;
 }
 
@@ -104,9 +104,9 @@ export async function patchInPlace(device: string, patch: string, options: Patch
       let resumedAt = manifest.raw.size;
       if (!journal.isComplete()) {
         await using old = await disposable(openBase(device, header));
-        resumedAt = await assemble(opened, old.value, journal, file, options);
+        resumedAt = await assemble(opened, old.value, journal, file, { ...options, onProgress: (done, total) => options.onProgress?.(done, 2 * total) });
       }
-      journal.apply((done, total) => options.onProgress?.(done, total));
+      journal.apply((done, total) => options.onProgress?.(total + done, 2 * total));
       return { output: device, manifest, signedBy, size: manifest.raw.size, resumedAt };
     } catch (error) {
       if (isHopeless(error)) file?.discard();
@@ -209,6 +209,7 @@ async function assemble({ reader, manifest }: OpenedPatch, base: PatchBase, targ
       options.onProgress?.(writer.rawPosition, manifest.raw.size);
     }
     writer.finish();
+    options.onProgress?.(manifest.raw.size, manifest.raw.size);
     return resumedAt;
   } catch (error) {
     if (hasCode(error, 'ROOT_DIGEST_MISMATCH', 'BLOB_DIGEST_MISMATCH')) await base.requireIntact(options);

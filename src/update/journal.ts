@@ -103,9 +103,10 @@ export class Journal implements ImageOutput {
     this.position = journalHeader.size;
     for (const { offset, bytes } of this.records()) {
       this.device.write(bytes, offset);
-      onProgress(offset, total);
+      onProgress(offset + bytes.length, total);
     }
     this.device.finish(total);
+    onProgress(total, total);
     this.file.discard();
   }
 

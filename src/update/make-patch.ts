@@ -134,6 +134,7 @@ class PatchMaker {
     }
     await close(chunkCount);
     writer.finish();
+    options.onProgress?.(raw.size, raw.size);
     this.bytes = regions.bytes;
   }
 

@@ -8,6 +8,7 @@ import { checkContainer } from '../image/check-container.js';
 import type { Image } from '../image/image.js';
 import { openImage, type OpenOptions } from '../image/open.js';
 import { createPool, packingOf } from '../image/pack.js';
+import type { FrameRun } from '../store/remote-store.js';
 import { MiB } from '../units.js';
 import { hasOnlyChunks, openChunkSeed, RecodedSeed } from './chunk-seeds.js';
 import { ChunkTable } from './chunk-table.js';
@@ -19,6 +20,7 @@ import { PartialImage } from './partial-image.js';
 import { isUseless, PublishedPatch } from './published-patch.js';
 import { Allowance, costWithPatch, type PullCost } from './pull-cost.js';
 import { planPull, runsOf, sizeOfRuns, type PullPlan } from './pull-plan.js';
+import { PullProgress, type PullStage } from './pull-progress.js';
 import { ResumableFile } from './resumable-file.js';
 import { ImageSeed, type Seed } from './seed.js';
 
@@ -41,7 +43,8 @@ export interface PullOptions extends Omit<OpenOptions, 'cacheBytes' | 'pages'> {
   readonly jobs?: number;
   /** Called before anything is written; a second time when a patch was of no use and chunks are fetched after all. */
   readonly onPlan?: (cost: PullCost) => void;
-  readonly onProgress?: (stage: 'copy' | 'fetch' | 'check', done: number, total: number) => void;
+  /** Each stage ends at its total; the stages of an update can take turns. */
+  readonly onProgress?: (stage: PullStage, done: number, total: number) => void;
 }
 
 export interface PullReport {
@@ -165,10 +168,9 @@ class Pull {
   }
 
   private costOf({ kept, seeded, repeated, made, runs }: PullPlan): PullCost {
-    const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + this.table.frameSize(number), 0);
     return {
       fileSize: this.image.fileSize, fetch: sizeOfRuns(runs), requests: runs.length, opened: this.image.statistics.bytesFetched,
-      seeded: sum(seeded.map(({ number }) => number)), kept: sum(kept), repeated: sum(repeated.map(({ number }) => number)), made: sum(made),
+      seeded: this.sizeOf(seeded.map(({ number }) => number)), kept: this.sizeOf(kept), repeated: this.sizeOf(repeated.map(({ number }) => number)), made: this.sizeOf(made),
       foreignSeeds: this.seeds.filter((seed) => !this.usable.includes(seed)).map(({ location }) => location),
     };
   }
@@ -178,22 +180,30 @@ class Pull {
     try {
       const file = PartialImage.open(this.output, image, table);
       try {
+        const progress = this.startProgress(plan);
         const keepAs = (stage: 'copy' | 'fetch') => (number: number, frame: Uint8Array): void => {
           file.keep(number, frame);
-          this.report(stage, file);
+          progress.add(stage, frame.length);
         };
         const fetching = { check, allowance, signal, keep: keepAs('fetch') };
-        const again = runsOf(table, await this.copySeeded(plan, keepAs('copy')));
-        allowance.spend(sizeOfRuns(again));
+        /** What could not be made here. */
+        const instead = (chunks: readonly number[]): FrameRun[] => {
+          const size = this.sizeOf(chunks);
+          progress.expect('fetch', size);
+          if (size > 0) progress.add('copy', size);
+          const runs = runsOf(table, chunks);
+          allowance.spend(sizeOfRuns(runs));
+          return runs;
+        };
+        const again = instead(await this.copySeeded(plan, keepAs('copy')));
         await fetchFrames(image, [...plan.runs, ...again], fetching);
         for (const { number, original } of plan.repeated) {
           signal?.throwIfAborted();
           file.repeat(number, original);
-          this.report('copy', file);
+          progress.add('copy', table.frameSize(number));
         }
         if (plan.made.length > 0) {
-          const others = runsOf(table, makeHashFrames(file, plan.made, { table, check, manifest: image.manifest, keep: keepAs('copy'), signal }));
-          allowance.spend(sizeOfRuns(others));
+          const others = instead(makeHashFrames(file, plan.made, { table, check, manifest: image.manifest, keep: keepAs('copy'), signal }));
           await fetchFrames(image, others, fetching);
         }
         file.writeTail();
@@ -220,9 +230,16 @@ class Pull {
     return damaged;
   }
 
-  private report(stage: 'copy' | 'fetch', { written }: PartialImage): void {
-    const { fileSize, kept } = this.cost!;
-    this.options.onProgress?.(stage, kept + written, fileSize);
+  private startProgress(plan: PullPlan): PullProgress {
+    const { seeded, repeated, made, kept } = this.costOf(plan);
+    const progress = new PullProgress(this.options.onProgress);
+    progress.expect('copy', seeded + repeated + made);
+    progress.expect('fetch', kept + this.sizeOf(plan.runs.flatMap(({ chunks }) => chunks.map(({ number }) => number))), kept);
+    return progress;
+  }
+
+  private sizeOf(chunks: readonly number[]): number {
+    return chunks.reduce((total, number) => total + this.table.frameSize(number), 0);
   }
 
   private async checkWhole(path: string): Promise<void> {
