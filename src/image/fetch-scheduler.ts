@@ -17,7 +17,7 @@ import { Departure, ignoreFailure } from '../store/departure.js';
 import { Promised } from '../store/promised.js';
 import { KiB, MiB } from '../units.js';
 
-/** Requests at a time for what nobody waits for; and in all, so that demands never queue for a connection behind them. */
+/** Requests at a time for what nobody waits for, where somebody may read; and in all, so that demands never queue for a connection behind them. */
 const BACKGROUND_REQUESTS = 8;
 export const MAX_REQUESTS = 16;
 /** Bytes under way, as a multiple of what the link holds, up to which something is sent that nobody waits for; while a program starts up to which the fill is. */
@@ -70,6 +70,8 @@ export class FetchScheduler implements ChunkStore<Landed> {
   private lastDemand = -Infinity;
   private readonly now: () => number;
   private readonly unattended: boolean;
+  /** Where nobody will wait every connection may be used: each begins slowly, all together twice as fast as half of them. */
+  private readonly requests: number;
   private readonly begun: number;
 
   /**
@@ -83,6 +85,7 @@ export class FetchScheduler implements ChunkStore<Landed> {
   ) {
     this.now = now;
     this.unattended = unattended;
+    this.requests = unattended ? MAX_REQUESTS : BACKGROUND_REQUESTS;
     this.begun = unattended ? -Infinity : now();
   }
 
@@ -93,8 +96,8 @@ export class FetchScheduler implements ChunkStore<Landed> {
   get stepSize(): number {
     const { rate } = this.link;
     if (this.isHeldUp) return Math.min(MOST_STEP, Math.max(LEAST_STEP, rate * START_STEP));
-    const full = Math.max(this.most / BACKGROUND_REQUESTS, this.isQuiet(CALM_TIME) ? rate * CALM_STEP : 0);
-    const place = Math.min(BACKGROUND_REQUESTS, this.requestsUnderWay + 1) / BACKGROUND_REQUESTS;
+    const full = Math.max(this.most / this.requests, this.isQuiet(CALM_TIME) ? rate * CALM_STEP : 0);
+    const place = Math.min(this.requests, this.requestsUnderWay + 1) / this.requests;
     return Math.max(LEAST_STEP, Math.min(MOST_STEP, full) * place);
   }
 
@@ -209,7 +212,7 @@ export class FetchScheduler implements ChunkStore<Landed> {
   }
 
   private hasRoom(): boolean {
-    return this.bytesUnderWay < this.most && this.requestsUnderWay < BACKGROUND_REQUESTS;
+    return this.bytesUnderWay < this.most && this.requestsUnderWay < this.requests;
   }
 
   /** Bytes under way up to which something is sent that nobody waits for. */

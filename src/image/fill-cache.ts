@@ -1,18 +1,15 @@
 /** Fetching a whole image into the chunk store, without a mount. */
 import { ThawfsError } from '../errors.js';
-import { LinkMeter } from '../source/link-meter.js';
 import type { SourceOptions } from '../source/open-source.js';
-import type { RequestRecord } from '../source/range-source.js';
 import { DiskStore, DEFAULT_DISK_BUDGET } from '../store/disk-store.js';
 import type { TrustPolicy } from '../trust/policy.js';
 import { decodeHead } from '../chunk/head.js';
 import { MiB } from '../units.js';
 import { residenceOf } from './cached-images.js';
 import { fillImage } from './fill.js';
-import { MAX_REQUESTS } from './fetch-scheduler.js';
-import { keepFirstChunks } from './first-chunks.js';
+import { FirstChunks } from './first-chunks.js';
 import { LazyImage } from './lazy-image.js';
-import { openTrustedHead } from './trusted-head.js';
+import { openHeadToFetch } from './trusted-head.js';
 
 export interface FillCacheOptions {
   readonly trust: TrustPolicy;
@@ -54,26 +51,18 @@ export interface FillCacheReport {
 export async function fillCache(location: string, options: FillCacheOptions): Promise<FillCacheReport> {
   const { trust, cache, cacheSize = DEFAULT_DISK_BUDGET, pin = false, mirrors = [], rate, readTimeout = 60_000, onProgress, signal, sourceOptions = {} } = options;
   const locations = [location, ...mirrors];
-  const link = new LinkMeter();
-  const early = { requests: 0, bytesFetched: 0, fetched: 0 };
-  const onRequest = (request: RequestRecord): void => {
-    early.requests++;
-    early.bytesFetched += request.bytesReceived;
-    sourceOptions.onRequest?.(request);
-  };
   const store = new DiskStore(cache, cacheSize);
   try {
     // The connection that brought the head goes on: another one would take its time to begin.
-    const { bytes, manifest, opened } = await openTrustedHead(locations, { trust, cache, keepOpen: true, sourceOptions: { ...sourceOptions, connections: MAX_REQUESTS, link, onRequest, signal } });
+    const { bytes, manifest, opened, link, cost } = await openHeadToFetch(locations, { trust, cache, sourceOptions: { ...sourceOptions, signal } });
     const image = await LazyImage.open({ head: bytes, locations, cache: store, memorySize: MiB, readTimeout, unattended: true, sourceOptions, opened: opened && { ...opened, link } });
     const { chunkSize } = image;
     try {
-      const kept = opened === undefined ? 0 : keepFirstChunks(bytes, opened, store, { signal }).catch(() => {
-        signal?.throwIfAborted();
-        return 0; // They are fetched like others.
-      });
+      const first = opened === undefined ? undefined : new FirstChunks(bytes, opened, store);
+      const kept = first?.keepOpening({ signal }).catch(() => { signal?.throwIfAborted(); }); // They are fetched like others.
       image.hastenIndex();
-      early.fetched = await kept;
+      await kept;
+      cost.fetched = first?.kept ?? 0;
       await fillImage(image, {
         rate, signal,
         onProgress: (done, total) => { onProgress?.(Math.min(done * chunkSize, image.size), Math.min(total * chunkSize, image.size)); },
@@ -94,7 +83,7 @@ export async function fillCache(location: string, options: FillCacheOptions): Pr
       });
     }
     const { fetched, bytesFetched, requests } = image.statistics;
-    return { name: manifest.name, rootHash, chunks: chunkCount, fetched: early.fetched + fetched, bytesFetched: early.bytesFetched + bytesFetched, requests: early.requests + requests, pinned: pin };
+    return { name: manifest.name, rootHash, chunks: chunkCount, fetched: cost.fetched + fetched, bytesFetched: cost.bytesFetched + bytesFetched, requests: cost.requests + requests, pinned: pin };
   } finally {
     store.close();
   }

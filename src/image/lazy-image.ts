@@ -55,6 +55,7 @@ export class LazyImage extends LocalImage {
   private readonly keeper: FrameKeeper | undefined;
   private readonly shared: SharedFetches<Landed> | undefined;
   private readonly ahead: ReadAhead;
+  private readonly expected = new Set<number>();
   private readonly origins: Pick<Origins<Landed>, 'close' | 'connect'>;
 
   private constructor(private readonly options: LazyImageOptions, files: readonly LocalSource[]) {
@@ -144,7 +145,13 @@ export class LazyImage extends LocalImage {
   /** A reader used a chunk: what it will probably want next is fetched too. */
   touch(chunk: number): void {
     this.scheduler.touch();
-    this.ahead.touch(chunk);
+    if (this.options.filling === true || !this.expected.has(chunk)) this.ahead.touch(chunk);
+  }
+
+  /** As {@link hasten}, for chunks of which it is known that they will be used: who reads them needs nobody to guess what he wants next. */
+  expect(chunks: readonly number[]): void {
+    for (const chunk of chunks) this.expected.add(chunk);
+    this.hasten(chunks);
   }
 
   /** Chunks that will be wanted, in this order: fetched onto the disk as the link has room. Failures show when they are wanted. */

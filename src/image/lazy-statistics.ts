@@ -17,6 +17,9 @@ export interface LazyStatistics {
   retries: number;
 }
 
+/** What fetching has cost. */
+export type FetchCost = Pick<LazyStatistics, 'requests' | 'bytesFetched' | 'fetched'>;
+
 /** Numbers that the counters have. */
 export const STATISTICS_SIZE = statisticNames.length;
 
@@ -30,4 +33,9 @@ export function countersIn(numbers: Float64Array): LazyStatistics {
 /** @returns counters of several threads, added up */
 export function addStatistics(parts: readonly Float64Array[]): LazyStatistics {
   return Object.fromEntries(statisticNames.map((name, i) => [name, parts.reduce((sum, part) => sum + part[i]!, 0)])) as unknown as LazyStatistics;
+}
+
+/** @returns facts of which those that say what fetching has cost are added up */
+export function addCost<Facts extends FetchCost>(facts: Facts, cost: FetchCost = { requests: 0, bytesFetched: 0, fetched: 0 }): Facts {
+  return { ...facts, requests: facts.requests + cost.requests, bytesFetched: facts.bytesFetched + cost.bytesFetched, fetched: facts.fetched + cost.fetched };
 }

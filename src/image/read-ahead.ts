@@ -5,7 +5,7 @@
  */
 
 /** Chunks fetched ahead and not used yet are at most this share of those used, and a few. */
-const WASTE = 0.25;
+const WASTE = 0.2;
 const FREE_BETS = 4;
 /** Readers that are followed at a time. */
 const STREAMS = 16;

@@ -7,9 +7,12 @@ import { HEAD_MAX_SIZE } from '../format/container.js';
 import type { Manifest } from '../format/manifest.js';
 import { decodeSignatures } from '../format/signatures.js';
 import { sha256 } from '../hash/sha256.js';
+import { LinkMeter } from '../source/link-meter.js';
 import { openSource, type SourceOptions } from '../source/open-source.js';
 import type { OpenedSource } from '../source/range-source.js';
 import { requireTrust, type TrustPolicy } from '../trust/policy.js';
+import { MAX_REQUESTS } from './fetch-scheduler.js';
+import type { FetchCost } from './lazy-statistics.js';
 
 export interface TrustedHeadOptions {
   readonly trust: TrustPolicy;
@@ -27,6 +30,25 @@ export interface TrustedHead {
   readonly manifest: Manifest;
   /** Where it came from, when that was to be left open and the head is no remembered one; `at` is its name among the locations. */
   readonly opened?: OpenedSource & { readonly at: string };
+}
+
+/** A head whose origin is open for what comes next: what that told of the link, and what it costs from the first request on. */
+export interface HeadToFetch extends TrustedHead {
+  readonly link: LinkMeter;
+  readonly cost: FetchCost;
+}
+
+/** As {@link openTrustedHead}, for who goes on to fetch over the same connections; `opened` is closed by the caller. */
+export async function openHeadToFetch(locations: readonly string[], options: Omit<TrustedHeadOptions, 'keepOpen'>): Promise<HeadToFetch> {
+  const link = new LinkMeter();
+  const cost: FetchCost = { requests: 0, bytesFetched: 0, fetched: 0 };
+  const onRequest: SourceOptions['onRequest'] = (request) => {
+    cost.requests++;
+    cost.bytesFetched += request.bytesReceived;
+    options.sourceOptions?.onRequest?.(request);
+  };
+  const head = await openTrustedHead(locations, { ...options, keepOpen: true, sourceOptions: { ...options.sourceOptions, connections: MAX_REQUESTS, link, onRequest } });
+  return { ...head, link, cost };
 }
 
 /**

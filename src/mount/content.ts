@@ -78,7 +78,7 @@ async function prefetch(image: LazyImage, plan: ImagePlan): Promise<void> {
   image.hasten([0]); // the superblock: nothing can be read without it
   if (plan.prefetch === false) return;
   const embedded = plan.profile === undefined ? image.manifest.profile?.chunks : undefined;
-  if (embedded !== undefined) image.hasten(decodeChunkList(embedded, image.chunkCount, 'manifest.profile.chunks'));
+  if (embedded !== undefined) image.expect(decodeChunkList(embedded, image.chunkCount, 'manifest.profile.chunks'));
   if (plan.fill && !plan.offline) await hastenMetadata(image);
   // After the metadata, in which its paths have to be looked up.
   if (plan.profile !== undefined) await prefetchProfile(image, readProfile(plan.profile));

@@ -3,6 +3,7 @@ import { rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { hasCode, ThawfsError } from '../errors.js';
+import { addCost, type FetchCost } from '../image/lazy-statistics.js';
 import { printable } from '../source/http-url.js';
 import { recordOf, type ErrorRecord, type Question, type ServerQuestion } from './messages.js';
 import type { ServedImage } from './local-view.js';
@@ -18,6 +19,8 @@ const MAX_LINE = 64 * 1024;
 export interface Supervised {
   /** Facts of its own for `status`. */
   facts(): Readonly<Record<string, unknown>>;
+  /** What the front fetched before there was a server. */
+  frontCost(): FetchCost | undefined;
   /** @throws MOUNT_FAILED while no server is there to answer */
   ask(question: ServerQuestion): Promise<unknown>;
   /** The mount has left the tree. */
@@ -86,8 +89,8 @@ export class ControlSocket {
     const origin = content.kind === 'raw' ? { locations: [content.path] } : { locations: content.locations.map(printable), cache: content.cache, offline: content.offline };
     const own = { id, target: directory, backend, ...origin, supervisor: process.pid };
     try {
-      const told = await this.supervised.ask({ command: 'status' }) as object;
-      return { ...own, state: 'served', ...told, ...this.supervised.facts() };
+      const told = await this.supervised.ask({ command: 'status' }) as FetchCost;
+      return { ...own, state: 'served', ...addCost(told, this.supervised.frontCost()), ...this.supervised.facts() };
     } catch (error) {
       if (!hasCode(error, 'MOUNT_FAILED')) throw error;
       return { ...own, state: 'replacing', ...this.supervised.facts() };

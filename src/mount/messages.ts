@@ -6,6 +6,7 @@
  *                                     attacher (kernel calls that may block), populator (copies files up)
  */
 import { errorCodes, ThawfsError, type ErrorCode, type ErrorDetail } from '../errors.js';
+import type { FetchCost } from '../image/lazy-statistics.js';
 import type { LoopPair } from './block.js';
 import type { OverlayOptions } from './overlay.js';
 import type { PopulateStatus } from './copy-up.js';
@@ -15,8 +16,8 @@ import type { Scratch } from './scratch.js';
 
 export type FrontMessage =
   | { readonly type: 'mount'; readonly plan: MountPlan }
-  /** The front has done its part; from here on the mount stands without it. */
-  | { readonly type: 'settled' };
+  /** The front has done its part, and fetched this much; from here on the mount stands without it. */
+  | { readonly type: 'settled'; readonly cost?: FetchCost };
 
 export type SupervisorReply =
   | { readonly type: 'mounted' }

@@ -2,6 +2,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { mkdirSync, rmSync } from 'node:fs';
 import { ThawfsError } from '../errors.js';
+import type { FetchCost } from '../image/lazy-statistics.js';
 import { errorOf, type FrontMessage, type SupervisorReply } from './messages.js';
 import type { MountPlan } from './plan.js';
 import { logPath, removeStale } from './runtime-folder.js';
@@ -25,9 +26,9 @@ export async function startMount(supervisor: ChildProcess, plan: MountPlan, sign
   }
 }
 
-/** Lets the supervisor stand on its own. @param foreground it stays connected, its end is the front's, which lives as long as it does */
-export function settle(supervisor: ChildProcess, foreground = false): void {
-  if (supervisor.connected) supervisor.send({ type: 'settled' } satisfies FrontMessage, () => undefined);
+/** Lets the supervisor stand on its own. @param cost what this process has fetched for it @param foreground it stays connected, its end is the front's, which lives as long as it does */
+export function settle(supervisor: ChildProcess, { cost, foreground = false }: { readonly cost?: FetchCost | undefined; readonly foreground?: boolean } = {}): void {
+  if (supervisor.connected) supervisor.send({ type: 'settled', ...(cost === undefined ? {} : { cost }) } satisfies FrontMessage, () => undefined);
   if (!foreground) supervisor.unref();
 }
 

@@ -3,6 +3,7 @@
  * nothing can hang it.
  */
 import { closeSync, rmSync } from 'node:fs';
+import type { FetchCost } from '../image/lazy-statistics.js';
 import { Promised } from '../store/promised.js';
 import { redirectOutput } from '../sys/redirect.js';
 import { KiB, MiB } from '../units.js';
@@ -14,7 +15,7 @@ import { Populator } from './populator.js';
 import { scratchOf } from './scratch.js';
 import { logPath } from './runtime-folder.js';
 import type { LoopPair } from './block.js';
-import { recordOf, type SupervisorReply } from './messages.js';
+import { recordOf, type FrontMessage, type SupervisorReply } from './messages.js';
 import type { MountPlan } from './plan.js';
 import { Succession } from './succession.js';
 
@@ -37,6 +38,7 @@ export async function supervise(plan: MountPlan, ahead: Ahead | undefined): Prom
   /** When the front wants nothing more; and whether it does. */
   const settlement = new Promised<void>();
   let settled = false;
+  let frontCost: FetchCost | undefined;
   let populator: Populator | undefined;
   /** The device first: whoever waits for an answer then gets an error, and can end. */
   const leave = async (status: number): Promise<void> => {
@@ -83,6 +85,7 @@ export async function supervise(plan: MountPlan, ahead: Ahead | undefined): Prom
   let detached = false;
   const control = new ControlSocket(plan, {
     facts: () => ({ ...succession.status, ...(device === undefined ? {} : { device }), ...(populator === undefined ? {} : { populated: populator.status }), ...(detached ? { state: 'detached' } : {}) }),
+    frontCost: () => frontCost,
     ask: (question) => succession.ask(question),
     detached: () => {
       detached = true;
@@ -127,8 +130,9 @@ export async function supervise(plan: MountPlan, ahead: Ahead | undefined): Prom
   // Until the front has settled, its end is the mount's; in the foreground always.
   const orphaned = (): void => { detach(settled ? plan.directory : plan.target); };
   process.once('disconnect', orphaned);
-  process.once('message', () => {
+  process.once('message', (message: FrontMessage) => {
     settled = true;
+    if (message.type === 'settled') frontCost = message.cost;
     settlement.resolve();
     if (plan.foreground) return;
     process.off('disconnect', orphaned);

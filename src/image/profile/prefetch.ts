@@ -26,7 +26,7 @@ export async function prefetchProfile(image: LazyImage, { visits }: Profile): Pr
       try {
         const chunks = [...chunksOf(locator.locate(visit) ?? [], image.chunkSize)].filter((chunk) => !asked.has(chunk));
         for (const chunk of chunks) asked.add(chunk);
-        image.hasten(chunks);
+        image.expect(chunks);
       } catch (error) {
         if (!(error instanceof ChunkMissing)) throw error;
         for (const chunk of error.chunks) missing.add(chunk);

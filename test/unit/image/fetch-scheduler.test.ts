@@ -161,7 +161,7 @@ describe('FetchScheduler', () => {
     expect(await starting(link, size)).toBe(7); // with the demand as many requests as the background may have
     expect(await starting(link, 4 * size)).toBe(6);
     expect(await starting(undefined, size)).toBe(1);
-    expect(await fillsAtOnce(make(1000, { link, unattended: true }).scheduler, 4 * size)).toBe(8);
+    expect(await fillsAtOnce(make(1000, { link, unattended: true }).scheduler, 4 * size)).toBe(16);
   });
 
   test('requests that begin together do not end together: the first are smaller, and all that follow are full', async () => {

@@ -1,0 +1,60 @@
+import { randomFillSync } from 'node:crypto';
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import { LazyImage } from '../../../src/image/lazy-image.js';
+import { openTrustedHead } from '../../../src/image/trusted-head.js';
+import { DiskStore } from '../../../src/store/disk-store.js';
+import { generateKey, loadPrivateKey } from '../../../src/trust/keys.js';
+import { anybody } from '../../helpers/lazy-mount.js';
+import { until } from '../../helpers/mounted.js';
+import { packBytes } from '../../helpers/packed-image.js';
+import { withRangeServer } from '../../helpers/range-server.js';
+import { withTempDir } from '../../helpers/temp-dir.js';
+
+const CHUNKS = 100;
+let image: Buffer;
+
+beforeAll(async () => {
+  image = await packBytes(randomFillSync(new Uint8Array(CHUNKS * 16384)), loadPrivateKey(generateKey('ed25519').privatePem));
+});
+
+function withImage(filling: boolean, body: (image: LazyImage) => Promise<void>): Promise<void> {
+  return withTempDir((cache) => withRangeServer(image, {}, async ({ url }) => {
+    const { bytes } = await openTrustedHead([url], { trust: anybody, cache });
+    const store = new DiskStore(cache, 1e9);
+    const lazy = await LazyImage.open({ head: bytes, locations: [url], cache: store, memorySize: 1 << 20, readTimeout: 1000, filling });
+    try {
+      await body(lazy);
+    } finally {
+      await lazy.close();
+      store.close();
+    }
+  }));
+}
+
+const chunks = (first: number, count: number): number[] => Array.from({ length: count }, (_, i) => first + i);
+const here = (lazy: LazyImage): number => [...lazy.localChunks()].length;
+
+/** @returns chunks that are here after a reader has used twenty neighbours, which somebody had sent for, and one more chunk elsewhere, which ends what was begun before it */
+async function afterReading(lazy: LazyImage, sendFor: (wanted: readonly number[]) => void): Promise<number> {
+  const wanted = chunks(10, 20);
+  sendFor(wanted);
+  await until(() => Promise.resolve(wanted.every((chunk) => [...lazy.localChunks()].includes(chunk))), 'they are here');
+  for (const chunk of wanted) lazy.touch(chunk);
+  await lazy.fetch([90]);
+  await new Promise((resolve) => { setTimeout(resolve, 200); });
+  return here(lazy);
+}
+
+describe('LazyImage', () => {
+  test('reads ahead of who goes through chunks in order', () => withImage(false, async (lazy) => {
+    expect(await afterReading(lazy, (wanted) => { lazy.hasten(wanted); })).toBeGreaterThan(21);
+  }));
+
+  test('of chunks that are expected nobody guesses what comes next', () => withImage(false, async (lazy) => {
+    expect(await afterReading(lazy, (wanted) => { lazy.expect(wanted); })).toBe(21);
+  }));
+
+  test('but where all of it will be fetched guessing costs nothing', () => withImage(true, async (lazy) => {
+    expect(await afterReading(lazy, (wanted) => { lazy.expect(wanted); })).toBeGreaterThan(21);
+  }));
+});
