@@ -41,6 +41,8 @@ export interface SeenFile {
 
 /** Few enough bytes at a time for a heap of 16 MiB that cannot grow. */
 const READ_SIZE = 256 * KiB;
+/** With larger ones this build does not open the file system, or reads nothing but zeros. */
+const BLOCK_MAX_SIZE = 16 * KiB;
 const O_RDONLY = 0;
 const O_NOFOLLOW = 0x20000;
 const S_IFMT = 0o170000;
@@ -75,7 +77,7 @@ export async function* secondOpinion(image: ImageBytes): AsyncGenerator<SeenFile
   try {
     const library = await loadLibrary();
     const disk = new FrozenDisk(image);
-    await disk.hideFeatures();
+    await disk.prepare();
     const fs = await disk.explain('opening the image', library.package.mount(disk));
     try {
       yield* walk(library, disk, fs.fsPointer);
@@ -224,9 +226,16 @@ class FrozenDisk implements Disk {
     if (this.superblock !== undefined && from < to) buffer.set(this.superblock.subarray(from - SUPERBLOCK_OFFSET, to - SUPERBLOCK_OFFSET), bufferOffset + from - fileOffset);
   }
 
-  async hideFeatures(): Promise<void> {
+  /** @throws FEATURE_UNSUPPORTED for blocks that the library goes wrong with */
+  async prepare(): Promise<void> {
     const block = Buffer.alloc(superblock.size);
     await this.read(block, 0, block.length, SUPERBLOCK_OFFSET);
+    const blockSize = KiB << block.readUInt32LE(superblock.offsetOf('logBlockSize'));
+    if (blockSize > BLOCK_MAX_SIZE) {
+      throw new ThawfsError('FEATURE_UNSUPPORTED', `libext2fs (wasm): blocks of ${blockSize / KiB} KiB are not read, ${BLOCK_MAX_SIZE / KiB} KiB are the most`, {
+        detail: { feature: 'block size', blockSize }, suggestion: 'Verify without the second opinion, or with e2fsck -fn.',
+      });
+    }
     const [features, checksum] = [superblock.offsetOf('featureRoCompat'), superblock.offsetOf('checksum')];
     const word = block.readUInt32LE(features);
     if ((word & hiddenFeatures) === 0) return;

@@ -39,6 +39,17 @@ describe('mkfs -d', () => {
   }
 });
 
+describe('blocks that the second reader goes wrong with', () => {
+  for (const options of ['-b 65536', '-b 32768', '-b 65536 -O ^metadata_csum']) {
+    oracleTest(['mkfs.ext4'], `${options}: are told as such`, async () => {
+      makeImage(cli.path('large.ext4'), options, cli.path('tree'));
+      await cli.json(['build', 'ext4:large.ext4', '-o', 'large.img']);
+      const { error } = await cli.json<FailureJson>(['verify', 'large.img', '--deep', '--allow-unsigned'], 5);
+      expect(error).toMatchObject({ code: 'FEATURE_UNSUPPORTED', detail: { feature: 'block size' } });
+    });
+  }
+});
+
 describe('refused, with the way out', () => {
   const refusal = async (): Promise<FailureJson['error']> => (await cli.json<FailureJson>(['build', 'ext4:refused.ext4', '-o', 'refused.img'], 5)).error;
 

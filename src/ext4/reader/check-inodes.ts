@@ -15,6 +15,7 @@ import { invalid } from './structure-fault.js';
 import type { Volume } from './volume.js';
 import { readInodeEntries, readXattrBlock, type XattrEntry } from './xattr-entries.js';
 import type { XattrUse } from './xattr-use.js';
+import { checkXattrHashes } from './xattrs.js';
 
 const RESIZE_INODE = 7;
 const DOUBLE_INDIRECT = 13 * 4;
@@ -91,6 +92,9 @@ function checkInode(pass: Pass, group: Group, index: number, record: Uint8Array,
     if (number < volume.firstFileInode && number !== ROOT_INODE) return undefined; // reserved for a purpose that this image has not
     throw invalid(`inode ${number}`, 'is marked in the inode bitmap, but has no links', { inode: number, offset });
   }
+  for (const [flag, known] of [['inlineData', volume.hasInlineData], ['extents', volume.hasExtents]] as const) {
+    if (inodeFlags.has(inode.flags, flag) && !known) throw invalid(`inode ${number}`, `has the flag ${flag}, a feature that the superblock does not know`, { inode: number, offset });
+  }
   pass.census.add(inode);
   if (inodeFlags.has(inode.flags, 'eaInode')) pass.xattrs.addValueInode(inode);
   checkBlocks(pass, inode);
@@ -118,6 +122,8 @@ function checkBlocks({ volume, blocks, xattrs }: Pass, inode: Ext4Inode): void {
   const block = readXattrBlock(volume, inode);
   const isNewBlock = block !== undefined && xattrs.addBlock(inode.xattrBlock, block.references);
   if (isNewBlock) blocks.mark(inode.xattrBlock, 1, block.place.record);
+  checkXattrHashes(volume, entries, true);
+  if (isNewBlock) checkXattrHashes(volume, block.entries, false);
   xattrs.addValues(isNewBlock ? [...entries, ...block.entries] : entries);
   checkSectors(volume, inode, used, [...entries, ...block?.entries ?? []]);
 }

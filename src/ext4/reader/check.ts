@@ -5,6 +5,7 @@ import { BlockUse } from './block-use.js';
 import { checkDirectories } from './check-directories.js';
 import { checkGroupBlocks, groupMetadata } from './check-groups.js';
 import { checkGroupInodes, type Pass } from './check-inodes.js';
+import { checkJournal } from './check-journal.js';
 import { InodeCensus } from './inode-census.js';
 import type { Ext4Reader } from './reader.js';
 import { invalid } from './structure-fault.js';
@@ -61,6 +62,7 @@ function* check(reader: Ext4Reader): Generator<void, Ext4Check, void> {
   pass.census.checkLinks((number) => number < volume.firstFileInode || unnamed.has(number) || pass.xattrs.isValueInode(number),
     roCompat.has(volume.superblock.featureRoCompat, 'dir_nlink'));
   pass.xattrs.check();
+  checkJournal(volume);
 
   let freeBlocks = 0;
   for (let number = 0; number < groupCount; number++) freeBlocks += checkGroupBlocks(volume, volume.group(number), pass.blocks);

@@ -15,6 +15,10 @@ export interface XattrEntry {
   readonly value: Uint8Array;
   /** Number of the inode that holds the value. */
   readonly valueInode: number | undefined;
+  /** The value with what fills its last word up. */
+  readonly words: Uint8Array;
+  /** As stored. */
+  readonly hash: number;
   readonly place: Place;
 }
 
@@ -76,9 +80,10 @@ function parseEntries(area: Uint8Array, start: number, valueBase: number, place:
     if (inPlace && head.valueSize > 0 && valueAt + head.valueSize > area.length) {
       throw badField(here, 'value', `ends at ${valueAt + head.valueSize}, beyond ${area.length}`);
     }
+    const valueSize = inPlace ? head.valueSize : 0;
     entries.push({
-      nameIndex: head.nameIndex, name, valueSize: head.valueSize, place: here,
-      value: inPlace && head.valueSize > 0 ? area.subarray(valueAt, valueAt + head.valueSize) : area.subarray(0, 0),
+      nameIndex: head.nameIndex, name, valueSize: head.valueSize, hash: head.hash, place: here,
+      value: area.subarray(valueAt, valueAt + valueSize), words: area.subarray(valueAt, valueAt + Math.ceil(valueSize / 4) * 4),
       valueInode: inPlace ? undefined : head.valueInode,
     });
     at += Math.ceil((xattrEntry.size + head.nameLength) / 4) * 4;

@@ -3,6 +3,7 @@ import { crc32c } from '../../bytes/crc32c.js';
 import type { Xattr } from '../../model/tree.js';
 import { inodeFlags } from '../../format/ext4/inode.js';
 import { INLINE_DATA_XATTR, xattrPrefixes } from '../../format/ext4/xattr.js';
+import { xattrHash } from '../xattr-hash.js';
 import { decodeAcl } from './acl.js';
 import { readContent } from './content.js';
 import { badChecksum, badField, beyondLimit, type Place } from './fault.js';
@@ -54,9 +55,32 @@ function readValueInode(volume: Volume, entry: XattrEntry, number: number): Uint
   if (inode.size !== entry.valueSize) throw badField(entry.place, 'value size', `is ${entry.valueSize}, inode ${number} has ${inode.size} bytes`);
   const value = readContent(volume, inode, 0, inode.size);
   const computed = crc32c(volume.checksumSeed, value);
-  const stored = (inode.accessTime.seconds & 0xffff_ffff) >>> 0;
+  const stored = hashOfValueInode(inode);
   if (stored !== computed) throw badChecksum({ record: `xattr value in inode ${number}`, offset: inode.offset }, stored, computed);
   return value;
+}
+
+function hashOfValueInode({ accessTime }: Ext4Inode): number {
+  return (accessTime.seconds & 0xffff_ffff) >>> 0;
+}
+
+/**
+ * Nobody who reads looks at hashes.
+ *
+ * @param inBody entries in the inode, whose hash may be absent
+ * @throws CHECKSUM_MISMATCH for a hash that is not that of name and value
+ */
+export function checkXattrHashes(volume: Volume, entries: readonly XattrEntry[], inBody: boolean): void {
+  for (const { name, words, hash, valueInode, place } of entries) {
+    if (inBody && hash === 0) continue;
+    const value = valueInode === undefined ? words : wordOf(hashOfValueInode(requireValueInode(volume, valueInode, place)));
+    const computed = xattrHash(name, value);
+    if (hash !== computed && hash !== xattrHash(name, value, true)) throw badChecksum(place, hash, computed);
+  }
+}
+
+function wordOf(value: number): Uint8Array {
+  return Uint8Array.of(value, value >>> 8, value >>> 16, value >>> 24);
 }
 
 /** @returns the inode that holds a value. @throws BAD_FIELD when it is no such inode */

@@ -6,6 +6,7 @@ import { XATTR_MAGIC, xattrBlockHeader, xattrEntry, xattrPrefixes } from '../../
 import type { Xattr } from '../../model/tree.js';
 import { BLOCK_SIZE } from '../../units.js';
 import { toDiskAcl } from './acl.js';
+import { xattrHash } from '../xattr-hash.js';
 import { blockChecksumSeed } from './checksum.js';
 
 /** An attribute as it is stored. */
@@ -92,23 +93,12 @@ export function writeXattrs(target: Uint8Array, xattrs: readonly DiskXattr[], st
 /** @param refcount inodes that share the block */
 export function xattrBlock(xattrs: readonly DiskXattr[], refcount: number, blockNumber: number): Uint8Array {
   const block = new Uint8Array(BLOCK_SIZE);
-  const hashes = xattrs.map(entryHash);
+  const hashes = xattrs.map(({ name, value }) => xattrHash(name, value));
   const hash = hashes.reduce((sum, each) => (sum << 16 ^ sum >>> 16 ^ each) >>> 0, 0);
   xattrBlockHeader.encode({ magic: XATTR_MAGIC, refcount, blocks: 1, hash }, block);
   writeXattrs(block, xattrs, xattrBlockHeader.size, BLOCK_SIZE, 0, hashes);
   new DataView(block.buffer).setUint32(xattrBlockHeader.offsetOf('checksum'), crc32c(blockChecksumSeed(blockNumber), block), true);
   return block;
-}
-
-/** ext4_xattr_hash_entry: over the name's characters, then over the value's words, zero filled. */
-function entryHash({ name, value }: DiskXattr): number {
-  let hash = 0;
-  for (let i = 0; i < name.length; i++) hash = hash << 5 ^ hash >>> 27 ^ name.charCodeAt(i);
-  for (let i = 0; i < value.length; i += 4) {
-    const word = value[i]! | (value[i + 1] ?? 0) << 8 | (value[i + 2] ?? 0) << 16 | (value[i + 3] ?? 0) << 24;
-    hash = hash << 16 ^ hash >>> 16 ^ word;
-  }
-  return hash >>> 0;
 }
 
 function toDisk({ name, value }: Xattr): DiskXattr {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { describe, expect } from '@jest/globals';
 import { fromText } from '../../../src/bytes/byte-string.js';
 import type { RandomAccess } from '../../../src/bytes/random-access.js';
+import { crc32c } from '../../../src/bytes/crc32c.js';
 import { hasCode } from '../../../src/errors.js';
 import { checkStructure } from '../../../src/ext4/reader/check.js';
 import { mapRuns } from '../../../src/ext4/reader/mapping.js';
@@ -68,6 +69,7 @@ function fill(source: string): void {
   writeFileSync(join(source, 'other'), noise(20_000, 2));
   setXattr(cPath(fromText(join(source, 'file'))), 'user.large', noise(1000, 3));
   symlinkSync('file', join(source, 'link'));
+  run('mkfifo', join(source, 'pipe'));
   const fd = openSync(join(source, 'fragmented'), 'w');
   for (let i = 0; i < 20; i++) writeSync(fd, noise(4096, i), 0, 4096, i * 8192);
   closeSync(fd);
@@ -88,7 +90,7 @@ describe('checkStructure', () => {
     fill(source);
     makeImage(sound, '-b 4096 -N 1024', source, 32 << 20);
     run('e2fsck', '-fyD', sound); // -D makes the hash tree that mkfs -d leaves out
-    expect(withFileImage(sound, faultOf)).toMatchObject({ directories: 5, names: 208 });
+    expect(withFileImage(sound, faultOf)).toMatchObject({ directories: 5, names: 209 });
 
     const wrong: string[] = [];
     for (const [fault, { commands, message, toleratedByE2fsck = false }] of Object.entries(faults)) {
@@ -119,4 +121,55 @@ describe('checkStructure', () => {
     expect(verdicts).toEqual(verdicts.map(([record]) => [record, 'CHECKSUM_MISMATCH']));
     expect(() => checkStructure(new Ext4Reader(memoryImage(bytes)))).not.toThrow();
   }));
+
+  oracleTest(['mkfs.ext4', 'e2fsck'], 'what only e2fsck and who writes look at: hashes of xattrs, the journal, flags; reading goes on', () => withTempDir((temp) => {
+    const [source, image] = [join(temp, 'source'), join(temp, 'image')];
+    mkdirSync(source);
+    fill(source);
+    setXattr(cPath(fromText(join(source, 'other'))), 'user.small', noise(5, 4));
+    setXattr(cPath(fromText(join(source, 'other'))), 'user.\xc3\xa4', noise(6, 5));
+    makeImage(image, '-b 4096 -N 1024 -O ^metadata_csum,^uninit_bg,^inline_data', source, 32 << 20);
+    const bytes = readFileSync(image);
+    const reader = new Ext4Reader(memoryImage(Buffer.from(bytes)));
+    const { volume } = reader;
+    const place = (path: string): number => volume.inodeOffset(reader.resolve(path).number);
+    const journal = mapRuns(volume, reader.inode(8))[0]!.physical * volume.blockSize;
+    const word = (offset: number, value: number) => (target: Buffer): void => { target.writeUInt32BE(value, journal + offset); };
+    const flip = (offset: number, bit = 1) => (target: Buffer): void => { target[offset]! ^= bit; };
+    const summed = (checksum: (right: number) => number, type = 4) => (target: Buffer): void => {
+      word(40, 0x10)(target); // checksum v3
+      target[journal + 80] = type;
+      word(252, 0)(target);
+      word(252, checksum(crc32c(0xffff_ffff, target.subarray(journal, journal + 1024))))(target);
+    };
+    const changes: Readonly<Record<string, readonly [(target: Buffer) => void, boolean]>> = {
+      'nothing': [() => undefined, true],
+      'hash in a block': [flip(reader.resolve('/file').inode.xattrBlock * 4096 + 32 + 12), false],
+      'hash in an inode': [flip(place('/other') + 128 + 32 + 4 + 12), false],
+      'no hash in an inode': [(target) => { target.writeUInt32LE(0, place('/other') + 128 + 32 + 4 + 12); }, true],
+      'inline data': [flip(place('/file') + 32 + 3, 0x10), false],
+      'inline data of a symlink': [flip(place('/link') + 32 + 3, 0x10), false],
+      'inline data of a device': [flip(place('/pipe') + 32 + 3, 0x10), false],
+      'journal: magic': [word(0, 1), false],
+      'journal: block type': [word(4, 5), false],
+      'journal: block size': [word(12, 1024), false],
+      'journal: length': [word(16, 100_000), false],
+      'journal: not empty, where nothing says that it is to be replayed': [word(28, 1), true],
+      'journal: feature': [word(40, 0x8000), false],
+      'journal: a checksum that is right': [summed((right) => right), true],
+      'journal: a checksum that is wrong': [summed((right) => (right ^ 1) >>> 0), false],
+      'journal: checksum type': [summed((right) => right, 1), false],
+    };
+    const wrong: string[] = [];
+    for (const [name, [change, sound]] of Object.entries(changes)) {
+      const changed = Buffer.from(bytes);
+      change(changed);
+      writeFileSync(image, changed);
+      if ((spawnSync('e2fsck', ['-fn', image]).status === 0) !== sound) wrong.push(`${name}: e2fsck does not see it as told`);
+      const verdict = faultOf(memoryImage(changed));
+      if (hasCode(verdict, 'STRUCTURE_INVALID') === sound) wrong.push(`${name}: ${String(verdict)}`);
+      if (/hash|journal/.test(name)) expect(new Ext4Reader(memoryImage(changed)).xattrs(reader.resolve('/other').inode)).toHaveLength(2);
+    }
+    expect(wrong).toEqual([]);
+  }), 180_000);
 });
