@@ -9,8 +9,9 @@ import { SEED, SeedTable } from './seed-table.js';
 
 /** Equal bytes that another alignment must have more than the one that holds. */
 const GAIN = 6;
-/** Equal bytes more when it is further away than a reader of 64 KiB chunks likes to go: decompressing a chunk for some bytes costs more than they do. */
+/** The same of one that is far away. */
 const GAIN_FAR = 20;
+/** Further than a reader of 64 KiB chunks likes to go: decompressing a chunk for some bytes costs more than they do. */
 const FAR = 64 * 1024;
 /** Equal bytes that are counted at most: a longer run is followed by the alignment itself. */
 const LOOK = 4096;
@@ -36,14 +37,15 @@ export class Aligner {
   /**
    * @param old at most 2 GiB; the table of it is made when it is needed, and kept until that of others is
    * @param expected where in the old data the new ones probably begin
+   * @param far how far away another place must be to be worth less; Infinity where all of the old data are in the reader's memory anyway
    * @returns alignments that tile `now`
    */
-  align(old: Uint8Array, now: Uint8Array, expected = 0): Alignment[] {
+  align(old: Uint8Array, now: Uint8Array, expected = 0, far = FAR): Alignment[] {
     const found: Alignment[] = [];
     const add = (start: number, end: number, place: number): void => { if (end > start) found.push({ start, length: end - start, old: place }); };
     let [from, shift, looked] = [0, expected, 0]; // the alignment that holds: now[i] ~ old[i + shift], from here on
     while (from < now.length) {
-      const match = this.leave(old, now, looked, shift);
+      const match = this.leave(old, now, looked, shift, far);
       const ahead = extendForwards(old, now, from, match.at, shift);
       const [end, start] = match.old < 0 ? [ahead, now.length] : divide(old, now, shift, ahead, match, from);
       add(from, end, from + shift);
@@ -54,7 +56,7 @@ export class Aligner {
   }
 
   /** @returns the next position from where another alignment is better */
-  private leave(old: Uint8Array, now: Uint8Array, from: number, shift: number): Match {
+  private leave(old: Uint8Array, now: Uint8Array, from: number, shift: number, far: number): Match {
     const { patience, content } = this.effort;
     let vain = 0;
     for (let at = from; at + SEED <= now.length;) {
@@ -73,7 +75,7 @@ export class Aligner {
       else {
         vain = 0;
         const held = countEqual(now, at, old, at + shift, length);
-        if (length > held + (Math.abs(place - at - shift) > FAR ? GAIN_FAR : GAIN)) return { at, old: place };
+        if (length > held + (Math.abs(place - at - shift) > far ? GAIN_FAR : GAIN)) return { at, old: place };
         at += Math.max(1, length >> 1); // what holds is nearly as good all the way
       }
     }

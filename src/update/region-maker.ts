@@ -162,7 +162,9 @@ export class RegionMaker {
       this.compared = { extents: subject.old, from: oldFrom, bytes };
     }
     const { bytes: oldBytes } = this.compared;
-    return { subject, from, now: bytes, oldFrom, old: oldBytes, alignments: this.to.aligner.align(oldBytes, bytes, Math.max(0, from - oldFrom)) };
+    // Inodes and directories come from anywhere, and take few chunks.
+    const alignments = this.to.aligner.align(oldBytes, bytes, Math.max(0, from - oldFrom), kind === 'metadata' ? Infinity : undefined);
+    return { subject, from, now: bytes, oldFrom, old: oldBytes, alignments };
   }
 
   private describe({ subject, now, old, oldFrom, alignments }: Comparison, from: number, to: number): void {

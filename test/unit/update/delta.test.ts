@@ -45,3 +45,9 @@ describe.each(levels)('level %i', (level) => {
     }
   });
 });
+
+test('a short match far away is left out, but where distance does not count', () => {
+  const short = Buffer.concat([noise(1000, 5), old.subarray(250_001, 250_017), noise(1000, 6)]);
+  const places = (far?: number): number[] => new Aligner(effortOf(19)).align(old, short, 0, far).map(({ old: place }) => place).filter((place) => place >= 0);
+  expect([places(), places(Infinity)]).toEqual([[], [250_001]]);
+});
