@@ -75,7 +75,7 @@ describe('a live mount', () => {
 
   oracleTest(needs, 'is none where its folders cannot be made', async () => {
     for (const folders of [['--upper', '/proc/x'], ['--upper', 'upper', '--work', '/proc/x']]) {
-      expect((await cli.json<FailureJson>(['mount', 'one.img.zst', directory, ...flags(), ...folders], 7)).error.code).toBe('NOT_PERMITTED');
+      expect((await cli.json<FailureJson>(['mount', 'two.img.zst', directory, ...flags(), ...folders], 7)).error.code).toBe('NOT_PERMITTED');
     }
     await untilNothingLeft(cli.folder);
   }, 60_000);
