@@ -1,5 +1,5 @@
 /** The head of an image, fetched or remembered, and trusted: all that is needed to mount it. */
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { toHex } from '../bytes/hex.js';
 import { decodeHead } from '../chunk/head.js';
 import { hasCode, ThawfsError } from '../errors.js';
@@ -10,6 +10,7 @@ import { sha256 } from '../hash/sha256.js';
 import { LinkMeter } from '../source/link-meter.js';
 import { openSource, type SourceOptions } from '../source/open-source.js';
 import type { OpenedSource } from '../source/range-source.js';
+import { makeFolder } from '../sys/make-folder.js';
 import { requireTrust, type TrustPolicy } from '../trust/policy.js';
 import { MAX_REQUESTS } from './fetch-scheduler.js';
 import type { FetchCost } from './lazy-statistics.js';
@@ -96,7 +97,7 @@ function judge(opening: Uint8Array, policy: TrustPolicy): TrustedHead {
 function remember(cache: string, location: string, bytes: Uint8Array): void {
   const path = headPath(cache, location);
   try {
-    mkdirSync(`${cache}/heads`, { recursive: true, mode: 0o700 });
+    makeFolder(`${cache}/heads`, 0o700);
     writeFileSync(`${path}.${process.pid}`, bytes, { mode: 0o600 });
     renameSync(`${path}.${process.pid}`, path);
   } catch {

@@ -158,7 +158,8 @@ function bestBackend(): Backend {
   }
 }
 
-function absolute(location: string): string {
+/** @returns what it is called in plans: servers work in another folder */
+export function absolute(location: string): string {
   if (schemeOf(location) !== undefined) return location;
   try {
     return realpathSync(location);

@@ -1,10 +1,9 @@
 /** Whether images are mounted on a directory already, for who may ask twice: `mount -a` compares sources, and sees a loop device where the fstab has a URL. */
-import { realpathSync } from 'node:fs';
 import { decodeHead } from '../chunk/head.js';
 import { hasCode } from '../errors.js';
 import { decodeManifest } from '../format/manifest.js';
 import { recallHead } from '../image/trusted-head.js';
-import { schemeOf } from '../source/open-source.js';
+import { absolute } from './layer.js';
 import type { ServedImage } from './local-view.js';
 import type { LayerReport, MountReport } from './mount-options.js';
 import { findOwnMount, type OwnMount } from './own-mount.js';
@@ -24,7 +23,7 @@ export async function mountedAlready(locations: readonly string[], directory: st
   const served = await servedBy(mount);
   const layers = await layersOf(mount);
   const found = locations.map((name): LayerReport | undefined => {
-    const location = schemeOf(name) === undefined ? realpathSync(name) : name; // as plans have it
+    const location = absolute(name);
     const server = served.find(({ image }) => image.locations[0] === location);
     if (server !== undefined) return { ...reportOf(Buffer.from(server.image.head, 'base64')), id: server.id };
     const head = recallHead(cache, location);

@@ -1,8 +1,9 @@
 /** The front: starts a supervisor, gives it a plan and waits until the mount is usable. */
 import type { ChildProcess } from 'node:child_process';
-import { mkdirSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { ThawfsError } from '../errors.js';
 import type { FetchCost } from '../image/lazy-statistics.js';
+import { makeFolder } from '../sys/make-folder.js';
 import { errorOf, type FrontMessage, type SupervisorReply } from './messages.js';
 import type { MountPlan } from './plan.js';
 import { logPath, removeStale } from './runtime-folder.js';
@@ -16,7 +17,7 @@ import { logPath, removeStale } from './runtime-folder.js';
  */
 export async function startMount(supervisor: ChildProcess, plan: MountPlan, signal?: AbortSignal): Promise<void> {
   signal?.throwIfAborted();
-  mkdirSync(plan.runtimeFolder, { recursive: true, mode: 0o700 });
+  makeFolder(plan.runtimeFolder, 0o700);
   await removeStale(plan.runtimeFolder);
   try {
     await untilMounted(supervisor, plan, signal);

@@ -1,4 +1,4 @@
-import { mkdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import { makeFolder } from '../../../src/sys/make-folder.js';
 import { oracleTest } from '../../helpers/oracle.js';
@@ -31,4 +31,9 @@ describe('makeFolder', () => {
   oracleTest(['linux'], 'comes back where the kernel makes none', () => {
     for (const path of ['/proc/x', '/proc/x/y', Buffer.from('/proc/self/x')]) expect(() => { makeFolder(path); }).toThrow(expect.objectContaining({ code: 'NOT_PERMITTED' }));
   });
+});
+
+test('nobody uses the way of Node', () => {
+  const files = ['src', 'commands'].flatMap((root) => readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts')).map((name) => `${root}/${name}`));
+  expect(files.filter((file) => /\bmkdir(?:Sync)?\([^;]*recursive/.test(readFileSync(file, 'utf8')))).toEqual([]);
 });
