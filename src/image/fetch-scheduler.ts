@@ -3,11 +3,11 @@
  *
  *   demand  somebody waits: sent at once, neighbours that are missed in the same moment in one request
  *   soon    read-ahead and profile: sent in the order given, while there is room on the link
- *   fill    the rest: sent when nothing else is wanted; while a program starts in small requests, no more than the link holds
+ *   fill    the rest: sent when nothing else is wanted; while a program starts in small requests, little more than the link holds
  *
  * The link has room while fewer bytes are under way than it holds (rate times round trip, as measured): then it is never idle, and
  * a demand finds next to no queue before it. A program that starts wants a small part, one chunk after another, and what it waits for is the
- * time of each: the fill then takes what of the link lies idle between, without making a queue there, and little of this processor.
+ * time of each: the fill then takes what of the link lies idle between, with hardly a queue there, and little of this processor.
  * Once a good part was used somebody is reading everything, and a full link is what serves him best. A chunk is fetched once,
  * whoever wants it; one that is wanted more urgently than before is sent for at once.
  */
@@ -20,9 +20,10 @@ import { KiB, MiB } from '../units.js';
 /** Requests at a time for what nobody waits for, where somebody may read; and in all, so that demands never queue for a connection behind them. */
 const BACKGROUND_REQUESTS = 8;
 export const MAX_REQUESTS = 16;
-/** Bytes under way, as a multiple of what the link holds, up to which something is sent that nobody waits for; while a program starts up to which the fill is. */
+/** Bytes under way, as a multiple of what the link holds, up to which something is sent that nobody waits for. */
 const SHARE = 2;
-const STARTING_SHARE = 1;
+/** While a program starts the fill is sent up to what the link holds, and as many milliseconds of it more: answers come later than by the shortest round trip, and a demand may find so long a queue. */
+const START_QUEUE = 20;
 /** When nobody reads: so many that no connection lies idle, for after that it begins slowly again. */
 const CALM_SHARE = 4;
 /** And at least as many, so that the link shows what it can: where nobody reads a start, and where nobody reads at all. */
@@ -31,7 +32,7 @@ const LEAST_UNATTENDED = 4 * MiB;
 /** Bytes per millisecond (100 Mbit/s) that are hoped for before a program has begun to read: what a short link does not hold would be a queue before its first demands. */
 const HOPED_RATE = 12_500;
 /** Chunks that readers have used, as a share of the image, from which on they no longer count as starting. */
-const START_SHARE = 0.05;
+const START_SHARE = 0.03;
 /** Readers are at work until none has waited for this long, milliseconds; and for some time after the start whether they wait or not. */
 const QUIET_TIME = 1000;
 const START_TIME = 3000;
@@ -225,7 +226,7 @@ export class FetchScheduler implements ChunkStore<Landed> {
   }
 
   private hasRoomToFill(): boolean {
-    return !this.isHeldUp || this.fills === 0 || this.bytesUnderWay < STARTING_SHARE * this.link.capacity;
+    return !this.isHeldUp || this.fills === 0 || this.bytesUnderWay < this.link.capacity + START_QUEUE * this.link.rate;
   }
 
   /** The first chunk that is wanted soon, and its neighbours that are wanted too, those behind it first. */

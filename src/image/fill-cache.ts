@@ -7,7 +7,7 @@ import { decodeHead } from '../chunk/head.js';
 import { MiB } from '../units.js';
 import { residenceOf } from './cached-images.js';
 import { fillImage } from './fill.js';
-import { FirstChunks } from './first-chunks.js';
+import { keepFirstChunks } from './first-chunks.js';
 import { LazyImage } from './lazy-image.js';
 import { openHeadToFetch } from './trusted-head.js';
 
@@ -58,11 +58,12 @@ export async function fillCache(location: string, options: FillCacheOptions): Pr
     const image = await LazyImage.open({ head: bytes, locations, cache: store, memorySize: MiB, readTimeout, unattended: true, sourceOptions, opened: opened && { ...opened, link } });
     const { chunkSize } = image;
     try {
-      const first = opened === undefined ? undefined : new FirstChunks(bytes, opened, store);
-      const kept = first?.keepOpening({ signal }).catch(() => { signal?.throwIfAborted(); }); // They are fetched like others.
+      const kept = opened === undefined ? 0 : keepFirstChunks(bytes, opened, store, { signal }).catch(() => {
+        signal?.throwIfAborted();
+        return 0; // They are fetched like others.
+      });
       image.hastenIndex();
-      await kept;
-      cost.fetched = first?.kept ?? 0;
+      cost.fetched = await kept;
       await fillImage(image, {
         rate, signal,
         onProgress: (done, total) => { onProgress?.(Math.min(done * chunkSize, image.size), Math.min(total * chunkSize, image.size)); },

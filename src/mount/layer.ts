@@ -5,17 +5,18 @@ import { accessSync, constants, realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fromText, type ByteString } from '../bytes/byte-string.js';
 import { fromErrno } from '../errors.js';
+import { keepFirstChunks } from '../image/first-chunks.js';
 import type { FetchCost } from '../image/lazy-statistics.js';
 import { startRecording } from '../image/profile/recording.js';
 import { findRawCopy } from '../image/raw-copy.js';
+import { openHeadToFetch, type HeadToFetch } from '../image/trusted-head.js';
 import { schemeOf } from '../source/open-source.js';
-import { DEFAULT_DISK_BUDGET } from '../store/disk-store.js';
+import { DEFAULT_DISK_BUDGET, DiskStore } from '../store/disk-store.js';
 import { isMachineRoot } from '../sys/identity.js';
 import { MiB } from '../units.js';
 import { callAttacher } from './attacher.js';
 import { attachFile } from './block.js';
 import { defaultCacheFolder } from './cache-folder.js';
-import { EarlyFetch } from './early-fetch.js';
 import { loadSupervisor } from './load-supervisor.js';
 import type { LayerReport, MountOptions } from './mount-options.js';
 import type { LayerName } from './mount-table.js';
@@ -30,6 +31,7 @@ import { takeOut } from './take-out.js';
 /** Milliseconds. */
 const WATCHDOG = 5000;
 const READ_TIMEOUT = 60_000;
+const EARLY_PATIENCE = 3000;
 
 export interface Layer {
   readonly report: LayerReport;
@@ -58,35 +60,32 @@ export async function mountLayer(location: string, placeOf: (layer: LayerName) =
 }
 
 async function mountBy(supervisor: ChildProcess, location: string, placeOf: (layer: LayerName) => ByteString, directory: ByteString, options: MountOptions): Promise<Layer> {
-  const { mirrors = [] } = options;
+  const { mirrors = [], trust, offline = false, signal, sourceOptions } = options;
   const cache = resolve(options.cache ?? defaultCacheFolder()); // Servers work elsewhere than this process.
   const locations = [location, ...mirrors].map(absolute);
-  const early = await EarlyFetch.open({ locations, cache }, options);
-  let layer: Layer | undefined;
+  const head = await openHeadToFetch(locations, { trust, cache, offline, sourceOptions: { ...sourceOptions, signal } });
   try {
-    layer = await mountHead(supervisor, early, { locations, cache }, placeOf, directory, options);
+    return await mountHead(supervisor, head, { locations, cache }, placeOf, directory, options);
   } finally {
-    const cost = await early.end();
-    if (layer !== undefined) layer = { ...layer, cost };
+    await head.opened?.source.close();
   }
-  return layer;
 }
 
 async function mountHead(
-  supervisor: ChildProcess, early: EarlyFetch, { locations, cache }: Pick<ImagePlan, 'locations' | 'cache'>, placeOf: (layer: LayerName) => ByteString, directory: ByteString, options: MountOptions,
+  supervisor: ChildProcess, head: HeadToFetch, { locations, cache }: Pick<ImagePlan, 'locations' | 'cache'>, placeOf: (layer: LayerName) => ByteString, directory: ByteString, options: MountOptions,
 ): Promise<Layer> {
   const { offline = false, foreground = false, trace = false, prefetch = true, profile, record, signal } = options;
   // What the kernel reads without a server nobody sees.
   const handover = (options.handover ?? true) && record === undefined;
   const backend = options.backend === undefined || options.backend === 'auto' ? bestBackend() : options.backend;
-  const { bytes, manifest: { name, verity: { rootHash } } } = early.head;
+  const { bytes, manifest: { name, verity: { rootHash } } } = head;
   const attributes = attributesOf(options.restrictions ?? []);
   const rawCopy = backend === 'block' && handover ? findRawCopy(cache, rootHash) : undefined;
   if (rawCopy !== undefined) {
     attachFile(rawCopy, placeOf({ rootHash }), MiB, attributes);
     return { backend, report: { name, rootHash } };
   }
-  await early.begin();
+  await keepEarly(head, cache, options);
   if (record !== undefined) startRecording(resolve(record), rootHash);
   const id = `${name.replace(/[^A-Za-z0-9]+/g, '-').slice(0, 40)}-${randomBytes(4).toString('hex')}`;
   const place = placeOf({ rootHash, id });
@@ -104,9 +103,24 @@ async function mountHead(
   try {
     await startMount(supervisor, plan, signal);
     if (populating !== undefined) await placePopulated(plan, place, cache, supervisor);
-    return { backend, supervisor, report: { name, rootHash, id } };
+    return { backend, supervisor, cost: head.cost, report: { name, rootHash, id } };
   } finally {
     populating?.letGo();
+  }
+}
+
+/** What a mount reads first is fetched while its server is still loading; over a connection that is open already, so it is here sooner than that could have it. */
+async function keepEarly({ bytes, opened, cost }: HeadToFetch, cache: string, { cacheSize, signal }: MountOptions): Promise<void> {
+  if (opened === undefined || opened.source.readSync !== undefined) return;
+  const soon = AbortSignal.any([AbortSignal.timeout(EARLY_PATIENCE), ...(signal === undefined ? [] : [signal])]);
+  let store: DiskStore | undefined;
+  try {
+    store = new DiskStore(cache, cacheSize);
+    cost.fetched = await keepFirstChunks(bytes, opened, store, { signal: soon });
+  } catch {
+    signal?.throwIfAborted(); // Else the server fetches it, and says what is wrong.
+  } finally {
+    store?.close();
   }
 }
 

@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, test } from '@jest/globals';
 import { randomFillSync } from 'node:crypto';
 import { decodeHead } from '../../../src/chunk/head.js';
 import { HEAD_MAX_SIZE } from '../../../src/format/container.js';
-import { FirstChunks } from '../../../src/image/first-chunks.js';
+import { keepFirstChunks } from '../../../src/image/first-chunks.js';
 import { openTrustedHead, type TrustedHead } from '../../../src/image/trusted-head.js';
 import { DiskStore } from '../../../src/store/disk-store.js';
 import { generateKey, loadPrivateKey } from '../../../src/trust/keys.js';
@@ -37,15 +37,15 @@ function withHead(body: (fixture: Fixture) => Promise<void>): Promise<void> {
   }));
 }
 
-describe('FirstChunks', () => {
+describe('keepFirstChunks', () => {
   test('keeps the chunks that are whole in the first answer, for one request', () => withHead(async ({ head, store, cache, server }) => {
-    await new FirstChunks(head.bytes, head.opened!, store).keepOpening();
+    await keepFirstChunks(head.bytes, head.opened!, store);
     expect(server.seen).toHaveLength(2);
     const chunks = chunksOf(image);
     const inOpening = chunks.filter(({ frameOffset, frameSize }) => frameOffset + frameSize <= HEAD_MAX_SIZE);
     expect(inOpening.length).toBeGreaterThan(0);
     expect(chunks.filter((chunk) => existsSync(objectPath(cache, chunk))).map(({ number }) => number)).toEqual(inOpening.map(({ number }) => number));
-    await new FirstChunks(head.bytes, head.opened!, store).keepOpening();
+    await keepFirstChunks(head.bytes, head.opened!, store);
     expect(server.seen).toHaveLength(2); // the page is here
   }));
 
@@ -54,7 +54,7 @@ describe('FirstChunks', () => {
     const { source, opening } = head.opened!;
     const forged = Uint8Array.from(opening);
     forged[second!.frameOffset + 100]! ^= 1;
-    await expect(new FirstChunks(head.bytes, { source, opening: forged }, store).keepOpening()).rejects.toMatchObject({ code: 'CHUNK_DIGEST_MISMATCH' });
+    await expect(keepFirstChunks(head.bytes, { source, opening: forged }, store)).rejects.toMatchObject({ code: 'CHUNK_DIGEST_MISMATCH' });
     expect([existsSync(objectPath(cache, first!)), existsSync(objectPath(cache, second!))]).toEqual([true, false]);
   }));
 
@@ -62,7 +62,7 @@ describe('FirstChunks', () => {
     const forged = Uint8Array.from(image);
     forged[decodeHead(head.bytes).indexOffset + 100]! ^= 1;
     server.served = servedBytes(forged);
-    await expect(new FirstChunks(head.bytes, head.opened!, store).keepOpening()).rejects.toMatchObject({ code: 'INDEX_DIGEST_MISMATCH' });
+    await expect(keepFirstChunks(head.bytes, head.opened!, store)).rejects.toMatchObject({ code: 'INDEX_DIGEST_MISMATCH' });
     expect(readdirSync(`${cache}/objects`)).toEqual([]);
   }));
 });
