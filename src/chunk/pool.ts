@@ -91,6 +91,7 @@ export class WorkerPool {
     const worker = new Worker(new URL('./worker.js', import.meta.url), {
       workerData: { shape, level, salt, stop: this.stop, memories: this.slots.map(({ memory }) => memory) } satisfies WorkerStart,
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MIB },
+      execArgv: [], // `node --input-type=module -e` is about its program, not about this file
     });
     const thread: Thread = { worker, load: 0, exited: new Promise((resolve) => worker.once('exit', resolve)) };
     worker.on('message', (answer: Answer) => { this.settle(answer); });

@@ -61,12 +61,16 @@ export interface CachedImage {
  */
 export function cachedImages(cache: string): CachedImage[] {
   const store = new DiskStore(cache);
-  const pins = new Set(store.pins());
-  return rememberedHeads(store.folder).map((remembered) => {
-    const { name, sequence, verity: { rootHash } } = remembered.manifest;
-    const { chunkCount, localChunks } = residenceOf(remembered, store);
-    return { name, sequence, rootHash, chunks: chunkCount, localChunks, pinned: pins.has(rootHash) };
-  });
+  try {
+    const pins = new Set(store.pins());
+    return rememberedHeads(store.folder).map((remembered) => {
+      const { name, sequence, verity: { rootHash } } = remembered.manifest;
+      const { chunkCount, localChunks } = residenceOf(remembered, store);
+      return { name, sequence, rootHash, chunks: chunkCount, localChunks, pinned: pins.has(rootHash) };
+    });
+  } finally {
+    store.close();
+  }
 }
 
 /**
@@ -79,14 +83,18 @@ export function cachedImages(cache: string): CachedImage[] {
  */
 export function unpinImage(cache: string, beginning: string): string {
   const store = new DiskStore(cache);
-  const [rootHash, ...others] = store.pins().filter((pin) => pin.startsWith(beginning));
-  if (rootHash === undefined || others.length > 0) {
-    throw new ThawfsError('BAD_ARGUMENT', `${beginning}: ${rootHash === undefined ? 'no image is pinned under this root hash' : 'several root hashes begin like this'}`, {
-      suggestion: 'Look at thawfs cache ls.',
-    });
+  try {
+    const [rootHash, ...others] = beginning === '' ? [] : store.pins().filter((pin) => pin.startsWith(beginning));
+    if (rootHash === undefined || others.length > 0) {
+      throw new ThawfsError('BAD_ARGUMENT', `${beginning}: ${rootHash === undefined ? 'no image is pinned under this root hash' : 'several root hashes begin like this'}`, {
+        suggestion: 'Look at thawfs cache ls.',
+      });
+    }
+    store.unpin(rootHash);
+    return rootHash;
+  } finally {
+    store.close();
   }
-  store.unpin(rootHash);
-  return rootHash;
 }
 
 /** Looks each chunk up, sound or not. Cost: a system call for each chunk; memory: 32 bytes for each. @throws INDEX_DIGEST_MISMATCH for a head that contradicts itself */

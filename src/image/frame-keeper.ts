@@ -75,7 +75,7 @@ export class FrameKeeper {
     if (this.worker !== undefined) return this.worker;
     const { store: { folder, budget }, chunkSize, salt } = this;
     const worker = new Worker(new URL('./keeper-thread.js', import.meta.url), {
-      workerData: { folder, budget, chunkSize, salt } satisfies KeeperStart, resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MIB },
+      workerData: { folder, budget, chunkSize, salt } satisfies KeeperStart, resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MIB }, execArgv: [], // as in the pool
     });
     this.worker = worker;
     worker.on('message', ({ sound, statistics }: KeeperAnswer) => {

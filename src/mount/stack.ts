@@ -4,7 +4,7 @@
  */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ByteString } from '../bytes/byte-string.js';
+import { fromText, type ByteString } from '../bytes/byte-string.js';
 import { hasCode, ThawfsError } from '../errors.js';
 import { makeFolder } from '../sys/make-folder.js';
 import { unmount, unmountFlags } from '../sys/mount.js';
@@ -34,8 +34,9 @@ export class Staging {
 
   /** @returns an empty directory for a layer below those that have one */
   add(layer: LayerName): ByteString {
-    const place = `${this.folder}/${layerFolder(this.places.length, layer)}`;
-    mkdirSync(place);
+    const path = `${this.folder}/${layerFolder(this.places.length, layer)}`;
+    mkdirSync(path);
+    const place = fromText(path);
     this.places.push(place);
     return place;
   }

@@ -42,7 +42,10 @@ describe('the package, installed', () => {
   const run = (script: string, codec?: string): string => {
     const file = join(folder, script.startsWith('import') ? 'main.mjs' : 'main.cjs');
     writeFileSync(file, script);
-    return execFileSync(process.execPath, [file], {
+    return node([file], codec);
+  };
+  const node = (args: readonly string[], codec?: string): string => {
+    return execFileSync(process.execPath, args, {
       cwd: folder, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, NODE_OPTIONS: '', ...(codec === undefined ? {} : { THAWFS_CODEC: codec }) },
     });
   };
@@ -53,6 +56,11 @@ describe('the package, installed', () => {
 
   test.each(['import * as thawfs from "thawfs"; import fs from "node:fs";', 'const thawfs = require("thawfs"), fs = require("node:fs");'])('%s', (header) => {
     expect(run(`${header}${use}`, 'wasm')).toMatch(/^zstd-codec/);
+  });
+
+  test.each(['module', 'commonjs'])('a program of the command line, as %s', (type) => {
+    const header = type === 'module' ? 'import * as thawfs from "thawfs"; import fs from "node:fs";' : 'const thawfs = require("thawfs");';
+    expect(node([`--input-type=${type}`, '-e', `${header}${use}`])).toMatch(/zstd/);
   });
 
   test('gives the same to require and import', () => {

@@ -9,7 +9,7 @@ import { Cli, finished, program, type CliResult, type FailureJson } from '../hel
 import { compareTrees } from '../helpers/compare-tree.js';
 import { makeTree, noise } from '../helpers/make-tree.js';
 import { oracleTest } from '../helpers/oracle.js';
-import { withRangeServer } from '../helpers/range-server.js';
+import { withRangeServer, type Interference } from '../helpers/range-server.js';
 
 let cli: Cli;
 const trust = ['--trust', 'ci.pub'];
@@ -208,6 +208,37 @@ describe('from a web server', () => {
     await withRangeServer(readFileSync(cli.path('app.img.zst')), {}, async (server) => {
       expect((await cli.run(['extract', server.url, '/sizes', '-C', 'remote', ...trust])).status).toBe(0);
       expect(compareTrees(cli.path('tree/sizes'), cli.path('remote'), { owners: process.getuid?.() === 0 })).toEqual([]);
+    });
+  });
+});
+
+describe('what a URL has of credentials and query is shown nowhere', () => {
+  const shown = async (args: readonly string[]): Promise<string> => {
+    const { stdout, stderr } = await cli.run(args);
+    return stdout + stderr;
+  };
+
+  test.each([
+    ['ls'], ['ls', '--json'], ['cat', '/missing'], ['inspect'], ['inspect', '--json'], ['verify', '--trust', 'ci.pub'], ['verify', '--json', '--allow-unsigned'], ['diff', 'app.img.zst'], ['pull', '-o', 'pulled.img.zst', '--trust', 'ci.pub'],
+  ])('%s %s', async (command, ...rest) => {
+    await withRangeServer(readFileSync(cli.path('app.img.zst')), {}, async ({ url }) => {
+      const text = await shown([command, url.replace('//', '//joe:hidden@').concat('?token=hidden'), ...rest]);
+      expect(text).not.toBe('');
+      expect(text).not.toContain('hidden');
+    });
+  });
+
+  test.each([[404, 'missing'], [200, 'no image']])('nor by failures: %i, %s', async (status) => {
+    const interfere: Interference = (_request, response) => {
+      if (status === 404) response.writeHead(404).end();
+      return status === 404;
+    };
+    await withRangeServer(Buffer.alloc(1000), { interfere }, async ({ url }) => {
+      const secret = url.replace('//', '//joe:hidden@').concat('?token=hidden');
+      for (const args of [['verify', secret, ...trust], ['ls', secret, '--json'], ['pull', secret, '-o', 'none', ...trust], ['pull', 'app.img.zst', '-o', 'none', '--seed', secret, ...trust], ['build', 'tree', '-o', 'none', '--base', secret, ...trust]]) {
+        const text = await shown(args);
+        expect([args[0], /code|error/.test(text), text.includes('hidden')]).toEqual([args[0], true, false]);
+      }
     });
   });
 });
