@@ -120,17 +120,22 @@ test('kill -9 at any moment of signing leaves a readable image, its data untouch
   const module = (name: string): string => new URL(`../../../src/${name}.js`, import.meta.url).href;
   // Signs with alternating keys from an unsigned head again and again, as fast as it can.
   const script = `
-    import { openSync } from 'node:fs';
+    import { openSync, writeSync } from 'node:fs';
     import { replaceSignatures } from '${module('image/head-rewrite')}';
     const fd = openSync('${path}', 'r+');
-    process.stdout.write('ready');
-    for (let i = 0; ; i++) replaceSignatures(fd, { signatures: new Uint8Array(100 + i % 3000).fill(i), pkcs7: new Uint8Array(50 + i % 400).fill(i) });`;
+    for (let i = 0; ; i++) {
+      replaceSignatures(fd, { signatures: new Uint8Array(100 + i % 3000).fill(i), pkcs7: new Uint8Array(50 + i % 400).fill(i) });
+      writeSync(1, '.');
+    }`;
   const lengths = new Set<number>();
   for (let round = 0; round < 12; round++) {
     const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
     const ended = new Promise((resolve) => child.on('close', resolve));
-    await new Promise((resolve) => child.stdout.once('data', resolve));
-    await new Promise((resolve) => setTimeout(resolve, 5 + round * 7));
+    // After another number of signatures each time, however fast the machine is; by the time the signal is there the child is somewhere in the next ones.
+    await new Promise<void>((resolve) => {
+      let signed = 0;
+      child.stdout.on('data', (dots: Buffer) => { if ((signed += dots.length) > 2 * round) resolve(); });
+    });
     child.kill('SIGKILL');
     await ended;
     const head = decodeHead(readFileSync(path));
