@@ -1,6 +1,6 @@
 import { string } from '@oclif/core/args';
 import { BaseCommand } from '../../src/cli/base-command.js';
-import { cacheFlags, openCache } from '../../src/cli/cache.js';
+import { cacheFlags } from '../../src/cli/cache.js';
 
 export default class CacheUnpin extends BaseCommand {
   static override summary = 'Let the cache forget an image that was pinned.';
@@ -11,8 +11,8 @@ export default class CacheUnpin extends BaseCommand {
 
   async run(): Promise<{ unpinned: string }> {
     const { args: { rootHash }, flags } = await this.parse(CacheUnpin);
-    const [{ unpinImage }, { folder }] = await Promise.all([import('../../src/image/cached-images.js'), openCache(flags)]);
-    const unpinned = unpinImage(folder, rootHash);
+    const [{ unpinImage }, { defaultCacheFolder }] = await Promise.all([import('../../src/image/cached-images.js'), import('../../src/mount/cache-folder.js')]);
+    const unpinned = unpinImage(flags.cache ?? defaultCacheFolder(), rootHash);
     this.log(`unpinned ${unpinned}`);
     return { unpinned };
   }

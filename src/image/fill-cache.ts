@@ -9,6 +9,7 @@ import { residenceOf } from './cached-images.js';
 import { fillImage } from './fill.js';
 import { keepFirstChunks } from './first-chunks.js';
 import { LazyImage } from './lazy-image.js';
+import { addCost } from './lazy-statistics.js';
 import { openHeadToFetch } from './trusted-head.js';
 
 export interface FillCacheOptions {
@@ -83,8 +84,8 @@ export async function fillCache(location: string, options: FillCacheOptions): Pr
         suggestion: 'Raise --cache-size, or free disk space.',
       });
     }
-    const { fetched, bytesFetched, requests } = image.statistics;
-    return { name: manifest.name, rootHash, chunks: chunkCount, fetched: cost.fetched + fetched, bytesFetched: cost.bytesFetched + bytesFetched, requests: cost.requests + requests, pinned: pin };
+    const { fetched, bytesFetched, requests } = addCost(image.statistics, cost);
+    return { name: manifest.name, rootHash, chunks: chunkCount, fetched, bytesFetched, requests, pinned: pin };
   } finally {
     store.close();
   }

@@ -148,10 +148,11 @@ export class LazyImage extends LocalImage {
     if (this.options.filling === true || !this.expected.has(chunk)) this.ahead.touch(chunk);
   }
 
-  /** As {@link hasten}, for chunks of which it is known that they will be used: who reads them needs nobody to guess what he wants next. */
+  /** As {@link hasten}, once for each, for chunks of which it is known that they will be used: who reads them needs nobody to guess what he wants next. */
   expect(chunks: readonly number[]): void {
-    for (const chunk of chunks) this.expected.add(chunk);
-    this.hasten(chunks);
+    const others = chunks.filter((chunk) => !this.expected.has(chunk));
+    for (const chunk of others) this.expected.add(chunk);
+    this.hasten(others);
   }
 
   /** Chunks that will be wanted, in this order: fetched onto the disk as the link has room. Failures show when they are wanted. */

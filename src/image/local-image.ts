@@ -5,6 +5,7 @@
  */
 import { ChunkMissing, type RandomAccess } from '../bytes/random-access.js';
 import { parseHex, toHex } from '../bytes/hex.js';
+import { RecentPlaces } from '../bytes/recent-places.js';
 import { ChunkDecoder } from '../chunk/chunk-decoder.js';
 import { DecodedChunk } from '../chunk/decoded-chunk.js';
 import { decodeHead, type Head } from '../chunk/head.js';
@@ -17,7 +18,6 @@ import { sha256 } from '../hash/sha256.js';
 import { openFileSource } from '../source/file.js';
 import { isRemote } from '../source/is-remote.js';
 import type { DiskStore } from '../store/disk-store.js';
-import { DecodedChunks } from './decoded-chunks.js';
 import { requireInRaw } from './fault.js';
 import { countersIn, STATISTICS_SIZE, type LazyStatistics } from './lazy-statistics.js';
 import { LocalChunks, type LocalSource } from './local-chunks.js';
@@ -47,7 +47,8 @@ export class LocalImage implements RandomAccess {
   protected readonly head: Head;
   protected readonly decoder: ChunkDecoder;
   protected readonly salt: Uint8Array;
-  private readonly memory: DecodedChunks;
+  /** Decoded chunks. */
+  private readonly memory: RecentPlaces<DecodedChunk>;
   protected readonly localIndex: LocalIndex;
   protected readonly local: LocalChunks;
   private readonly onTouch: ((chunk: number) => void) | undefined;
@@ -71,7 +72,7 @@ export class LocalImage implements RandomAccess {
       chunkCount, chunkSize, rawSize: raw.size, framesOffset: head.headSize, indexOffset: head.indexOffset, maxFrameSize,
     }, head.rootPage), cache, this.statistics);
     this.local = new LocalChunks(this.localIndex, this.decoder, { cache, files }, this.statistics, this.manifest, maxFrameSize);
-    this.memory = new DecodedChunks(Math.floor(memorySize / chunkSize), () => new DecodedChunk(chunkSize, this.salt));
+    this.memory = new RecentPlaces(Math.floor(memorySize / chunkSize), () => new DecodedChunk(chunkSize, this.salt));
     this.onTouch = onTouch;
   }
 

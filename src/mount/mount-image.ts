@@ -48,7 +48,7 @@ export async function mountImages(images: readonly string[], directory: string, 
   if (options.profile !== undefined) readProfile(options.profile);
   if (options.replace === true) return mountStack(images, directory, options, await findOwnMount(directory, options.runtimeFolder ?? defaultRuntimeFolder()));
   if (options.once === true) {
-    const found = await mountedAlready(images, directory, { cache: resolve(options.cache ?? defaultCacheFolder()), runtimeFolder: options.runtimeFolder ?? defaultRuntimeFolder() });
+    const found = await mountedAlready(images, directory, { cache: options.cache ?? defaultCacheFolder(), runtimeFolder: options.runtimeFolder ?? defaultRuntimeFolder() });
     if (found !== undefined) return { directory, already: true, ...found, ended: Promise.resolve() };
   }
   if (images.length > 1 || options.upper !== undefined) return mountStack(images, directory, options);

@@ -3,6 +3,7 @@
  * checked when it is opened; its bytes are not, because everything that is made of them is: a block is hashed once, when it is new.
  */
 import { toHex } from '../bytes/hex.js';
+import { RecentPlaces } from '../bytes/recent-places.js';
 import type { Codec } from '../codec/codec.js';
 import { openCodec } from '../codec/registry.js';
 import { ThawfsError } from '../errors.js';
@@ -16,7 +17,6 @@ import { LocalBytes } from '../sys/local-bytes.js';
 import { KiB, MiB } from '../units.js';
 import { VerifiedAccess } from '../verity/verified-access.js';
 import { bad } from './patch-reader.js';
-import { RecentPieces } from './recent-pieces.js';
 import { hasMagic } from './side-kind.js';
 
 /** Decompressed chunks kept, and the fewest of them. */
@@ -49,13 +49,13 @@ class ImageBase implements PatchBase {
   private readonly codec: Codec = openCodec();
   private readonly chunkSize: number;
   private readonly frame: Uint8Array;
-  private readonly kept: RecentPieces;
+  private readonly kept: RecentPlaces<Uint8Array>;
 
   /** @param hasFrames false when the same raw image lies in other frames than those the patch knows */
   private constructor(private readonly image: Image, private readonly opened: LocalBytes, private readonly hasFrames: boolean) {
     this.chunkSize = image.manifest.index.chunkSize;
     this.frame = Buffer.allocUnsafeSlow(this.codec.bound(this.chunkSize));
-    this.kept = new RecentPieces(this.chunkSize, Math.max(KEPT_MIN, KEPT_SIZE / this.chunkSize));
+    this.kept = new RecentPlaces(Math.max(KEPT_MIN, KEPT_SIZE / this.chunkSize), () => Buffer.allocUnsafeSlow(this.chunkSize));
   }
 
   static async open(location: string, { baseRootDigest, baseRootHash }: PatchHeader): Promise<ImageBase> {
@@ -110,17 +110,18 @@ class ImageBase implements PatchBase {
     const [place] = await this.image.locate(number, number + 1);
     const { frameOffset, frameSize, size } = place!;
     const frame = this.frame.subarray(0, frameSize);
-    const fill = (memory: Uint8Array): void => {
+    const fill = (memory: Uint8Array): true => {
       try {
         if (readUpTo(this.opened.fd, frame, frameOffset, this.image.location) < frameSize) throw bad('base', 'became shorter');
         this.codec.decompress(frame, memory.subarray(0, size));
+        return true;
       } catch (cause) {
         throw new ThawfsError('CHUNK_DIGEST_MISMATCH', `${this.image.location}: chunk ${number} does not decompress`, {
           detail: { chunk: number, frameOffset, frameSize }, suggestion: 'Fetch or copy the old image again.', cause,
         });
       }
     };
-    const raw = this.kept.make(number, fill).subarray(0, size);
+    const raw = this.kept.load(number, fill)!.subarray(0, size);
     return { frame, raw };
   }
 }
@@ -128,7 +129,7 @@ class ImageBase implements PatchBase {
 class RawBase implements PatchBase {
   private readonly size: number;
   private buffer = new Uint8Array(0);
-  private readonly kept = new RecentPieces(PIECE_SIZE, PIECES_KEPT);
+  private readonly kept = new RecentPlaces<Uint8Array>(PIECES_KEPT, () => Buffer.allocUnsafeSlow(PIECE_SIZE));
 
   private constructor(private readonly opened: LocalBytes, private readonly verified: VerifiedAccess) {
     this.size = verified.size;
@@ -184,7 +185,11 @@ class RawBase implements PatchBase {
 
   private piece(number: number): Uint8Array {
     const start = number * PIECE_SIZE;
-    return this.kept.find(number) ?? this.kept.make(number, (memory) => { this.read(start, memory.subarray(0, this.size - start)); });
+    const fill = (memory: Uint8Array): true => {
+      this.read(start, memory.subarray(0, this.size - start));
+      return true;
+    };
+    return this.kept.find(number) ?? this.kept.load(number, fill)!;
   }
 
   private read(offset: number, target: Uint8Array): void {

@@ -17,16 +17,13 @@ const STRIDE = 200;
  */
 export async function prefetchProfile(image: LazyImage, { visits }: Profile): Promise<void> {
   const locator = new ProfileLocator(image);
-  const asked = new Set<number>();
   for (let waiting: readonly ProfileVisit[] = visits; waiting.length > 0;) {
     const missing = new Set<number>();
     const later: ProfileVisit[] = [];
     for (const [i, visit] of waiting.entries()) {
       if (i % STRIDE === STRIDE - 1) await turn();
       try {
-        const chunks = [...chunksOf(locator.locate(visit) ?? [], image.chunkSize)].filter((chunk) => !asked.has(chunk));
-        for (const chunk of chunks) asked.add(chunk);
-        image.expect(chunks);
+        image.expect([...chunksOf(locator.locate(visit) ?? [], image.chunkSize)]);
       } catch (error) {
         if (!(error instanceof ChunkMissing)) throw error;
         for (const chunk of error.chunks) missing.add(chunk);
