@@ -22,6 +22,9 @@ const STEADY = 256;
 const FEW = 64;
 /** So far ahead an alignment is judged good enough. */
 const AHEAD = 32;
+/** A stretch is new rather than different where fewer than one byte in so many agrees, and where it outweighs as many bytes: a page that was written anew. */
+const ALIKE_MIN = 8;
+const STRETCH_MIN = 64;
 
 /** A run of the new data: `length` bytes at `start` resemble those at `old`; -1 = nothing. */
 export interface Alignment { readonly start: number; readonly length: number; readonly old: number }
@@ -42,7 +45,15 @@ export class Aligner {
    */
   align(old: Uint8Array, now: Uint8Array, expected = 0, far = FAR): Alignment[] {
     const found: Alignment[] = [];
-    const add = (start: number, end: number, place: number): void => { if (end > start) found.push({ start, length: end - start, old: place }); };
+    const push = (start: number, end: number, place: number): void => { if (end > start) found.push({ start, length: end - start, old: place }); };
+    const add = (start: number, end: number, place: number): void => {
+      if (place >= 0) for (const stretch of newStretches(old, now, start, end, place)) {
+        push(start, stretch.start, place);
+        push(stretch.start, stretch.end, -1);
+        [place, start] = [place + stretch.end - start, stretch.end];
+      }
+      push(start, end, place);
+    };
     let [from, shift, looked] = [0, expected, 0]; // the alignment that holds: now[i] ~ old[i + shift], from here on
     while (from < now.length) {
       const match = this.leave(old, now, looked, shift, far);
@@ -137,6 +148,22 @@ function divide(old: Uint8Array, now: Uint8Array, shift: number, ahead: number, 
     if (gain > most) [most, cut] = [gain, at + 1];
   }
   return [cut, cut];
+}
+
+/** @returns what hardly agrees in now[start, end), in order: it takes less as it is than as differences */
+function* newStretches(old: Uint8Array, now: Uint8Array, start: number, end: number, place: number): Generator<{ readonly start: number; readonly end: number }> {
+  const shift = place - start;
+  for (let at = start; at < end;) {
+    at += equalRun(now, at, old, at + shift, end - at);
+    let [score, best, next, stop] = [0, 0, at, at];
+    while (next < end && score >= 0 && best - score < LOSS_MAX) {
+      if (now[next] === old[next + shift]) score -= ALIKE_MIN - 1;
+      else if (++score > best) [best, stop] = [score, next + 1];
+      next++;
+    }
+    if (best >= STRETCH_MIN) yield { start: at, end: stop };
+    at = best >= STRETCH_MIN ? stop : next;
+  }
 }
 
 function runLength(now: Uint8Array, at: number, old: Uint8Array, place: number, most: number): number {

@@ -5,12 +5,14 @@ import type { Image } from '../image/image.js';
 import { walk, type DirectoryNode, type FileNode } from '../model/tree.js';
 import type { ReadOptions } from '../source/range-source.js';
 import { keysOfImage } from './content-keys.js';
+import { findSimilar } from './similar-files.js';
 
 interface Named { readonly path: ByteString; readonly node: FileNode }
 
 /**
- * With equal content wherever it is; else of the same path; else of a path that differs in what looks like versions; else of the
- * same name. Of several the one whose path ends alike longest, then the one of the nearest size.
+ * With equal content wherever it is; else of the same path; else, if there is just one, of a path that differs in what looks like versions.
+ * For what is left, what is gone is read: the one that has most in common. Else of such a path or of the same name; of several the one whose path
+ * ends alike longest, then the one of the nearest size.
  */
 export async function matchFiles(old: Image, now: Image, before: DirectoryNode, after: DirectoryNode, options: ReadOptions): Promise<Map<FileNode, FileNode>> {
   const salt = parseHex(now.manifest.verity.salt, 'manifest.verity.salt');
@@ -24,10 +26,24 @@ export async function matchFiles(old: Image, now: Image, before: DirectoryNode, 
     byKey.set(await oldKeys.keyOf(node.content, options), node);
   }
   const matches = new Map<FileNode, FileNode>();
+  const unsure = new Map<FileNode, FileNode | undefined>();
+  const kept = new Set<FileNode>();
   for (const { path, node } of walk(after)) {
-    if (node.kind !== 'file' || matches.has(node)) continue;
-    const match = byKey.get(await newKeys.keyOf(node.content, options)) ?? byPath.get(path)
-      ?? closest(byShape.get(shapeOf(path)), { path, node }) ?? closest(byName.get(nameOf(path)), { path, node });
+    if (node.kind !== 'file') continue;
+    const samePath = byPath.get(path);
+    if (samePath !== undefined) kept.add(samePath);
+    if (matches.has(node)) continue;
+    const alike = byShape.get(shapeOf(path));
+    const sure = byKey.get(await newKeys.keyOf(node.content, options)) ?? samePath ?? (alike?.length === 1 ? alike[0]!.node : undefined);
+    if (sure !== undefined) matches.set(node, sure);
+    else unsure.set(node, closest(alike, { path, node }) ?? closest(byName.get(nameOf(path)), { path, node }));
+  }
+  const taken = new Set([...kept, ...matches.values()]);
+  const gone = [...new Set(byPath.values())].filter((node) => !taken.has(node));
+  const guesses = [...unsure.values()].filter((node) => node !== undefined);
+  const similar = await findSimilar(old, now, [...new Set([...gone, ...guesses])], [...unsure.keys()], options);
+  for (const [node, guess] of unsure) {
+    const match = similar.get(node) ?? guess;
     if (match !== undefined) matches.set(node, match);
   }
   return matches;

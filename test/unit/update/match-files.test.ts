@@ -59,3 +59,30 @@ test('places far apart in one file that each differ a little', async () => {
   expect(data).toBeLessThan(100);
   expect(size).toBeLessThan(6_000);
 });
+
+test('names with digests say nothing: the one that has most in common', async () => {
+  const [a, b, c] = [noise(100_000, 30), noise(100_000, 31), noise(300_000, 32)];
+  const { size } = await patchBetween(
+    { 'app/2f9ac1.js': a, 'app/b81e77.js': b, 'pack/pack-91df32.pack': c, 'readme': noise(5000, 33) },
+    { 'app/d00d1e.js': edited(b, 70_000), 'app/e55a0b.js': edited(a, 50_000), 'pack/pack-8ebf6d.pack': Buffer.concat([noise(2000, 34), edited(c, 90_000)]), 'readme': noise(5000, 33) },
+  );
+  expect(size).toBeLessThan(12_000);
+});
+
+test('a name that digits make like others: the one that has most in common', async () => {
+  const contents = [0, 1, 2].map((i) => noise(60_000, 40 + i));
+  const { size } = await patchBetween(
+    Object.fromEntries(contents.map((bytes, i) => [`base/${16384 + i}`, bytes])),
+    Object.fromEntries(contents.map((bytes, i) => [`base/${24578 - i}`, edited(bytes, 1000 * (i + 1))])),
+  );
+  expect(size).toBeLessThan(10_000);
+});
+
+test('pages that were written anew are new, not different', async () => {
+  const pages = noise(1_000_000, 50);
+  const written = Uint8Array.from(pages);
+  for (let page = 3; page < 240; page += 6) written.set(Buffer.from('what a page holds '.repeat(200)), page * 4096);
+  const { size, data } = await patchBetween({ pages }, { pages: written });
+  expect(data).toBeGreaterThan(40 * 3500);
+  expect(size).toBeLessThan(6_000);
+});
