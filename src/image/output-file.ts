@@ -4,7 +4,7 @@
  *
  * No fsync: a power cut may leave a torn file, and every byte of an image is checked against a digest when it is read.
  */
-import { closeSync, existsSync, openSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { closeSync, existsSync, lstatSync, openSync, readdirSync, readlinkSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fromErrno, ifErrno, ThawfsError } from '../errors.js';
 import { isRunning } from '../sys/process.js';
@@ -20,9 +20,7 @@ export class OutputFile {
    */
   static create(path: string): OutputFile {
     if (path === '-') throw new ThawfsError('BAD_ARGUMENT', '-: this is written to a file, not to standard output', { suggestion: 'Name a file; one of that name is ./-' });
-    if (existsSync(path) && !statSync(path).isFile()) {
-      throw new ThawfsError('BAD_ARGUMENT', `${path}: is not a regular file`, { detail: { path }, suggestion: 'Name a file to write.' });
-    }
+    demandReplaceable(path);
     try {
       removeStale(path);
       const temporaryPath = join(dirname(path), `.${basename(path)}.${process.pid}.partial`);
@@ -70,6 +68,18 @@ export async function writeOutput<T>(path: string, write: (file: OutputFile) => 
     throw ifErrno(error, `writing ${path}`);
   } finally {
     file.discard();
+  }
+}
+
+/**
+ * Files get their names by renaming, which would put a file in the place of `/dev/stdout` of this machine: a link to whatever is open in the process that asks.
+ *
+ * @throws BAD_ARGUMENT for what is there and no regular file, and for such a link
+ */
+export function demandReplaceable(path: string): void {
+  const isOfProcess = lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true && /^\/(proc|dev)\//.test(readlinkSync(path));
+  if (isOfProcess || (existsSync(path) && !statSync(path).isFile())) {
+    throw new ThawfsError('BAD_ARGUMENT', `${path}: is not a regular file`, { detail: { path }, suggestion: 'Name a file to write.' });
   }
 }
 

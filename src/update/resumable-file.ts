@@ -2,9 +2,10 @@
  * A file that is written over several runs: `.NAME.pull`, `.NAME.patch` beside its final place, which stays when a run ends early, and is renamed when
  * it is whole. No journal: what it holds is checked against digests, whoever wrote it and however it ended. Two runs never write one.
  */
-import { closeSync, constants, existsSync, fstatSync, ftruncateSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fromErrno, ThawfsError } from '../errors.js';
+import { demandReplaceable } from '../image/output-file.js';
 import { tryFileLock } from '../sys/file-lock.js';
 import { readUpTo, writeAt } from '../sys/descriptor.js';
 
@@ -19,9 +20,7 @@ export class ResumableFile {
    * @throws BAD_ARGUMENT when `path` is no regular file; OUTPUT_BUSY when another run writes it; PATH_MISSING, NOT_PERMITTED, NO_SPACE
    */
   static open(path: string, suffix = 'pull'): ResumableFile {
-    if (existsSync(path) && !statSync(path).isFile()) {
-      throw new ThawfsError('BAD_ARGUMENT', `${path}: is not a regular file`, { detail: { path }, suggestion: 'Name a file to write.' });
-    }
+    demandReplaceable(path);
     return ResumableFile.openAt(path, ResumableFile.temporaryPathOf(path, suffix));
   }
 

@@ -1,6 +1,7 @@
-import { readdirSync, writeFileSync } from 'node:fs';
+import { readdirSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import { writeOutput } from '../../../src/image/output-file.js';
+import { ResumableFile } from '../../../src/update/resumable-file.js';
 import { withTempDir } from '../../helpers/temp-dir.js';
 
 describe('writeOutput', () => {
@@ -11,6 +12,14 @@ describe('writeOutput', () => {
   ])('%s is thrown on as it is, and nothing is left', (_, reason) => withTempDir(async (folder) => {
     await expect(writeOutput(`${folder}/file`, () => Promise.reject(reason as Error))).rejects.toBe(reason);
     expect(readdirSync(folder)).toEqual([]);
+  }));
+
+  test('a link to what a process has open, as /dev/stdout is one, stays', () => withTempDir(async (folder) => {
+    symlinkSync('/proc/self/fd/1', `${folder}/stdout`);
+    await expect(writeOutput(`${folder}/stdout`, () => Promise.resolve())).rejects.toMatchObject({ code: 'BAD_ARGUMENT' });
+    expect(() => ResumableFile.open(`${folder}/stdout`)).toThrow(expect.objectContaining({ code: 'BAD_ARGUMENT' }));
+    expect(readlinkSync(`${folder}/stdout`)).toBe('/proc/self/fd/1');
+    expect(readdirSync(folder)).toEqual(['stdout']);
   }));
 
   test('a system call that fails names the file', () => withTempDir(async (folder) => {
