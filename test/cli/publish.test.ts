@@ -2,12 +2,12 @@
 import { spawn } from 'node:child_process';
 import { createCipheriv } from 'node:crypto';
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
-import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect } from '@jest/globals';
 import type { PublishReport } from '../../src/publish/publish-image.js';
 import type { PullReport } from '../../src/update/pull.js';
 import { Cli } from '../helpers/cli.js';
 import { freePort } from '../helpers/free-port.js';
+import { until } from '../helpers/mounted.js';
 import { oracleTest } from '../helpers/oracle.js';
 
 interface FailureJson { readonly error: { readonly code: string } }
@@ -25,12 +25,7 @@ async function withDockerRegistry(cli: Cli, body: (host: string) => Promise<void
   const registry = spawn('docker-registry', ['serve', cli.path('registry.yml')], { stdio: 'ignore' });
   const ended = new Promise((resolve) => { registry.on('exit', resolve); });
   try {
-    for (let tries = 0; ; tries++) {
-      const up = await fetch(`http://${host}/v2/`).then(({ status }) => status === 401, () => false);
-      if (up) break;
-      if (tries === 200) throw new Error('docker-registry does not answer');
-      await delay(50);
-    }
+    await until(() => fetch(`http://${host}/v2/`).then(({ status }) => status === 401, () => false), 'docker-registry answers');
     await body(host);
   } finally {
     registry.kill();

@@ -1,13 +1,13 @@
 /** `thawfs diff -o` and `thawfs patch` as a user runs them. */
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { ApplyPatchReport } from '../../src/update/apply-patch.js';
 import type { PatchInspection } from '../../src/update/inspect-patch.js';
 import type { MakePatchReport } from '../../src/update/make-patch.js';
 import { Cli, finished, type FailureJson } from '../helpers/cli.js';
 import { noise } from '../helpers/make-tree.js';
+import { until } from '../helpers/mounted.js';
 import { oracleTest } from '../helpers/oracle.js';
 import { withRangeServer } from '../helpers/range-server.js';
 
@@ -89,7 +89,7 @@ describe('two runs at once', () => {
     const ended = finished(first);
     first.stdin.write(bytes('p').subarray(0, -60)); // and then it waits
     const partial = (): boolean => readdirSync(cli.path('.')).some((name) => name === 'j' || /^\.result\..*patch$/.test(name));
-    for (let i = 0; i < 600 && !partial(); i++) await sleep(50);
+    await until(partial, 'the first makes its output');
     const other = rest.includes('--in-place') ? ['--in-place', unsigned] : rest;
     expect((await cli.json<FailureJson>(['patch', 'device', 'p', ...other], 7)).error.code).toBe('OUTPUT_BUSY');
     first.kill('SIGKILL');

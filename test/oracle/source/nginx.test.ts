@@ -6,21 +6,17 @@ import { join } from 'node:path';
 import { describe, expect } from '@jest/globals';
 import { openSource } from '../../../src/source/open-source.js';
 import { freePort } from '../../helpers/free-port.js';
+import { until } from '../../helpers/mounted.js';
 import { oracleTest } from '../../helpers/oracle.js';
 import { withRangeServer } from '../../helpers/range-server.js';
 import { withTempDir } from '../../helpers/temp-dir.js';
 
 const content = Buffer.from(Array.from({ length: 300_000 }, (_, i) => i % 251));
 
-async function listening(port: number): Promise<void> {
-  for (let tries = 0; tries < 200; tries++) {
-    const up = await new Promise<boolean>((resolve) => {
-      const socket = connect(port, '127.0.0.1', () => { socket.destroy(); resolve(true); }).on('error', () => { resolve(false); });
-    });
-    if (up) return;
-    await new Promise((resolve) => { setTimeout(resolve, 25); });
-  }
-  throw new Error('nginx does not listen');
+function listening(port: number): Promise<void> {
+  return until(() => new Promise<boolean>((resolve) => {
+    const socket = connect(port, '127.0.0.1', () => { socket.destroy(); resolve(true); }).on('error', () => { resolve(false); });
+  }), 'nginx listens');
 }
 
 /** @param body receives the server's URL and its document root, which holds `app.img.zst` */

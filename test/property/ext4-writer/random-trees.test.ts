@@ -29,6 +29,6 @@ oracleTest(['e2fsck'], 'random trees: silent check, equal when read back', async
       expect(complaints(path)).toBe('');
       withFileImage(path, (image) => { expect(dump(readTree(new Ext4Reader(image)))).toBe(dump(tree)); });
     });
-  }), { numRuns: 150, interruptAfterTimeLimit: 60_000 });
+  }), { numRuns: 150 });
   expect(nodes).toBeGreaterThan(1000);
-});
+}, 600_000);

@@ -1,4 +1,5 @@
 import { randomFillSync } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { LazyImage } from '../../../src/image/lazy-image.js';
 import { openTrustedHead } from '../../../src/image/trusted-head.js';
@@ -34,27 +35,29 @@ function withImage(filling: boolean, body: (image: LazyImage) => Promise<void>):
 const chunks = (first: number, count: number): number[] => Array.from({ length: count }, (_, i) => first + i);
 const here = (lazy: LazyImage): number => [...lazy.localChunks()].length;
 
-/** @returns chunks that are here after a reader has used twenty neighbours, which somebody had sent for, and one more chunk elsewhere, which ends what was begun before it */
-async function afterReading(lazy: LazyImage, sendFor: (wanted: readonly number[]) => void): Promise<number> {
+/** A reader uses twenty neighbours, which somebody had sent for, and one more chunk elsewhere, which ends what was begun before it. */
+async function readTwenty(lazy: LazyImage, sendFor: (wanted: readonly number[]) => void): Promise<void> {
   const wanted = chunks(10, 20);
   sendFor(wanted);
   await until(() => Promise.resolve(wanted.every((chunk) => [...lazy.localChunks()].includes(chunk))), 'they are here');
   for (const chunk of wanted) lazy.touch(chunk);
   await lazy.fetch([90]);
-  await new Promise((resolve) => { setTimeout(resolve, 200); });
-  return here(lazy);
 }
 
 describe('LazyImage', () => {
   test('reads ahead of who goes through chunks in order', () => withImage(false, async (lazy) => {
-    expect(await afterReading(lazy, (wanted) => { lazy.hasten(wanted); })).toBeGreaterThan(21);
+    await readTwenty(lazy, (wanted) => { lazy.hasten(wanted); });
+    await until(() => here(lazy) > 21, 'what comes next is here');
   }));
 
   test('of chunks that are expected nobody guesses what comes next', () => withImage(false, async (lazy) => {
-    expect(await afterReading(lazy, (wanted) => { lazy.expect(wanted); })).toBe(21);
+    await readTwenty(lazy, (wanted) => { lazy.expect(wanted); });
+    await delay(200); // what somebody had guessed would come
+    expect(here(lazy)).toBe(21);
   }));
 
   test('but where all of it will be fetched guessing costs nothing', () => withImage(true, async (lazy) => {
-    expect(await afterReading(lazy, (wanted) => { lazy.expect(wanted); })).toBeGreaterThan(21);
+    await readTwenty(lazy, (wanted) => { lazy.expect(wanted); });
+    await until(() => here(lazy) > 21, 'what comes next is here');
   }));
 });
