@@ -50,8 +50,8 @@ beforeAll(async () => {
   const mounts = Object.fromEntries(await Promise.all((['block', 'tree'] as const).map(async (backend) => [backend, (await mountForTest(folder, { kind: 'raw', path }, { backend })).directory] as const)));
   mkdirSync(`${folder}/kernel`);
   execFileSync('mount', ['-o', 'loop,ro', path, `${folder}/kernel`]);
-  for (const [name, mountPoint] of Object.entries({ ...mounts, kernel: `${folder}/kernel` })) results[name] = await ask(mountPoint);
-}, 180_000);
+  await Promise.all(Object.entries({ ...mounts, kernel: `${folder}/kernel` }).map(async ([name, mountPoint]) => { results[name] = await ask(mountPoint); }));
+}, 400_000);
 
 afterAll(() => {
   tearDown(folder);
