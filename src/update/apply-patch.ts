@@ -15,7 +15,7 @@ import { MiB } from '../units.js';
 import { BatchApplier } from './apply-batch.js';
 import { ImageFileOutput, type ImageFileFacts } from './image-file-output.js';
 import { ImageWriter, type ImageOutput } from './image-writer.js';
-import { Device, Journal } from './journal.js';
+import { Device, Journal, mayBeJournal } from './journal.js';
 import { LeafFile } from './leaf-file.js';
 import { openBase, type PatchBase } from './patch-base.js';
 import { PatchReader } from './patch-reader.js';
@@ -187,7 +187,10 @@ function openJournal(device: Device, path: string | undefined): ResumableFile {
   if (path === undefined && !device.isFile) {
     throw new ThawfsError('BAD_ARGUMENT', `${device.path} is a device: where its journal goes must be said`, { detail: { path: device.path }, suggestion: 'Name a file on another disk with --journal.' });
   }
-  return ResumableFile.openAt(device.path, path ?? ResumableFile.temporaryPathOf(device.path, 'journal'));
+  const file = ResumableFile.openAt(device.path, path ?? ResumableFile.temporaryPathOf(device.path, 'journal'));
+  if (mayBeJournal(file)) return file;
+  file.close();
+  throw new ThawfsError('BAD_ARGUMENT', `${file.temporaryPath}: is there, and is no journal`, { detail: { path: file.temporaryPath }, suggestion: 'Name a file that is not there yet, or the journal of this update.' });
 }
 
 /** Whether what was made so far cannot become the image: not when the patch only ended early, or the disk is full. */

@@ -23,6 +23,11 @@ const RECORD_MAX = MiB;
 
 interface JournalRecord { readonly offset: number; readonly bytes: Uint8Array }
 
+/** @returns false for what is no file, or holds something else: a journal is written over, and removed at the end */
+export function mayBeJournal(file: ResumableFile): boolean {
+  return fstatSync(file.fd).isFile() && (file.size === 0 || Buffer.from(JOURNAL_MAGIC).equals(file.read(0, JOURNAL_MAGIC.length)));
+}
+
 export class Journal implements ImageOutput {
   private readonly header: { readonly rootHash: Uint8Array; readonly baseRootHash: Uint8Array; readonly rawSize: bigint };
   private position = journalHeader.size;

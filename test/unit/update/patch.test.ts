@@ -358,4 +358,15 @@ describe('in place, refused', () => {
     for (const device of ['old.img.zst', 'tree', '/dev/null']) await expect(patchInPlace(resolve(folder, device), at('patch'), { trust })).rejects.toEqual(code('BAD_ARGUMENT'));
     expect(readFileSync(at('other')).equals(before)).toBe(true);
   });
+
+  test('what is no journal is not written over, nor removed', async () => {
+    await unpack('old.img.zst', 'device-2');
+    const before = readFileSync(at('device-2'));
+    writeFileSync(at('precious'), 'not a journal');
+    for (const journal of [at('precious'), at('patch')]) await expect(patchInPlace(at('device-2'), at('patch'), { trust, journal })).rejects.toEqual(code('BAD_ARGUMENT'));
+    expect(readFileSync(at('precious'), 'utf8')).toBe('not a journal');
+    expect(readFileSync(at('device-2')).equals(before)).toBe(true);
+    writeFileSync(at('empty'), '');
+    await patchInPlace(at('device-2'), at('patch'), { trust, journal: at('empty') });
+  });
 });
