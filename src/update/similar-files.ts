@@ -9,7 +9,7 @@ import { Extents } from './extents.js';
 const SIZE_MIN = 1024;
 /** Samples of one file, about, and of all old files together. */
 const SAMPLES_OF_FILE = 256;
-const SAMPLES = 1 << 20;
+const SAMPLES = 1 << 21;
 /** At least every so manieth place is sampled, as a power of two. */
 const SPACING_BITS_MIN = 5;
 /** Equal samples that are no accident. */
@@ -30,7 +30,7 @@ interface Samples {
 }
 
 /**
- * Deterministic. Cost: all of these files are read once, some ns a byte; memory 16 MiB.
+ * Deterministic. Cost: all of these files are read once, some ns a byte; memory 60 MiB at most.
  *
  * @param candidates old files that new ones may have been made from
  * @returns of each of the new files the old one that it has most bytes in common with, if any
