@@ -3,6 +3,7 @@ import { readdirSync } from 'node:fs';
 import { defaultCacheFolder } from '../mount/cache-folder.js';
 import { anticipateMount } from '../mount/load-supervisor.js';
 import { INSIDE } from '../mount/namespace.js';
+import '../sys/wasm-tiering.js';
 import { wordsOfOurs } from './words.js';
 
 /** As `start`: its arguments, its status. */

@@ -1,5 +1,6 @@
 /** Entry point of a server process: a thin ear for the supervisor's messages. */
 import { redirectOutput } from '../sys/redirect.js';
+import '../sys/wasm-tiering.js';
 import { recordOf, type FromServer, type ServerRank, type ToServer } from './messages.js';
 import type { MountPlan } from './plan.js';
 import { logPath } from './runtime-folder.js';
