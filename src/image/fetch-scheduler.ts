@@ -31,6 +31,8 @@ const LEAST_UNDER_WAY = MiB;
 const LEAST_UNATTENDED = 4 * MiB;
 /** Bytes per millisecond (100 Mbit/s) that are hoped for before a program has begun to read: what a short link does not hold would be a queue before its first demands. */
 const HOPED_RATE = 12_500;
+/** And no more bytes than these under way until the link has shown what it can. */
+const MOST_HOPED = 2 * MiB;
 /** Chunks that readers have used, as a share of the image, from which on they no longer count as starting. */
 const START_SHARE = 0.03;
 /** Readers are at work until none has waited for this long, milliseconds; and for some time after the start whether they wait or not. */
@@ -220,7 +222,7 @@ export class FetchScheduler implements ChunkStore<Landed> {
   private get most(): number {
     const { capacity, roundTrip } = this.link;
     if (this.isHeldUp) return SHARE * capacity;
-    if (this.isStarting) return Math.max(SHARE * capacity, Math.min(SHARE * roundTrip * HOPED_RATE, LEAST_UNDER_WAY));
+    if (this.isStarting) return Math.max(SHARE * capacity, Math.min(SHARE * roundTrip * HOPED_RATE, MOST_HOPED));
     if (this.unattended) return Math.max(CALM_SHARE * capacity, LEAST_UNATTENDED);
     return Math.max((this.isQuiet(CALM_TIME) ? CALM_SHARE : SHARE) * capacity, LEAST_UNDER_WAY);
   }

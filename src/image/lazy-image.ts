@@ -3,6 +3,8 @@ import { toHex } from '../bytes/hex.js';
 import type { RandomAccess } from '../bytes/random-access.js';
 import type { ChunkPlace } from '../chunk/index-reader.js';
 import { ThawfsError } from '../errors.js';
+import { headHeader } from '../format/container.js';
+import type { RemoteState } from '../source/http-answer.js';
 import { LinkMeter } from '../source/link-meter.js';
 import type { SourceOptions } from '../source/open-source.js';
 import { pause } from '../source/pause.js';
@@ -29,6 +31,14 @@ export interface LazyImageOptions extends LocalImageOptions {
   readonly sourceOptions?: SourceOptions;
   /** The origin that is open already, and what it told of the link; with connections for MAX_REQUESTS. Closed with the image, also when that cannot be opened. */
   readonly opened?: OpenedOrigin & { readonly link: LinkMeter } | undefined;
+  /** What an origin was when another process opened it: its answers are compared with that, and nothing is asked before what is wanted. */
+  readonly known?: KnownOrigin | undefined;
+}
+
+/** Plain data. */
+export interface KnownOrigin {
+  readonly at: string;
+  readonly state: RemoteState;
 }
 
 /** What {@link LazyImage.fetchAhead} sent for. */
@@ -60,7 +70,7 @@ export class LazyImage extends LocalImage {
 
   private constructor(private readonly options: LazyImageOptions, files: readonly LocalSource[]) {
     super(options, files);
-    const { cache, offline, sourceOptions, locations, filling = false, unattended = false, opened } = options;
+    const { cache, offline, sourceOptions, locations, filling = false, unattended = false, opened, known } = options;
     const { head, decoder, chunkSize, chunkCount } = this;
     this.keeper = cache === undefined ? undefined : new FrameKeeper(cache, chunkSize, this.salt);
     const link = opened?.link ?? new LinkMeter();
@@ -79,7 +89,8 @@ export class LazyImage extends LocalImage {
       cache?.write(toHex(place.id), frame);
       return bytes;
     };
-    const origins = offline === true ? noOrigins : new Origins(locations, head, { ...sourceOptions, onRequest, link }, decodeFetched, () => { this.statistics.refetched++; }, opened);
+    const origins = offline === true ? noOrigins : new Origins(locations, head, { ...sourceOptions, onRequest, link }, decodeFetched, () => { this.statistics.refetched++; },
+      opened ?? (known === undefined ? undefined : { at: known.at, source: { state: known.state, opening: options.head.subarray(0, headHeader.size) } }));
     this.origins = origins;
     this.index = new LazyIndex(this.localIndex, (offset, length, judge) => origins.read(offset, length, judge));
     // What is here but damaged counts as missing to those who wait for it.

@@ -2,25 +2,28 @@
 import type { Head } from '../chunk/head.js';
 import { hasCode, ThawfsError } from '../errors.js';
 import { HEAD_MAGIC, headHeader } from '../format/container.js';
-import { openSource, type SourceOptions } from '../source/open-source.js';
-import type { RangeSource } from '../source/range-source.js';
+import { openSource, reopenSource, type SourceOptions } from '../source/open-source.js';
+import type { KnownSource, RangeSource } from '../source/range-source.js';
 
 export class Origin {
   private opening: Promise<RangeSource> | undefined;
+  /** As it was elsewhere: good for the first time that it is opened here. */
+  private known: KnownSource | undefined;
 
   /**
    * @param head of the image that was trusted
-   * @param opened the location as it is open already, where that head came from
+   * @param opened the location as it is open already, where that head came from; or as it was in another process
    */
-  constructor(readonly location: string, private readonly head: Head, private readonly options: SourceOptions, opened?: RangeSource) {
-    if (opened !== undefined) this.opening = Promise.resolve(opened);
+  constructor(readonly location: string, private readonly head: Head, private readonly options: SourceOptions, opened?: RangeSource | KnownSource) {
+    if (opened !== undefined && 'read' in opened) this.opening = Promise.resolve(opened);
+    else this.known = opened;
   }
 
   /**
    * @throws SOURCE_CHANGED when there is another image now; what openSource throws. After a failure the next call tries anew
    */
   source(): Promise<RangeSource> {
-    this.opening ??= this.open().catch((error: unknown) => {
+    this.opening ??= (this.known === undefined ? this.open() : this.reopen(this.known)).catch((error: unknown) => {
       this.opening = undefined;
       throw error;
     });
@@ -45,11 +48,24 @@ export class Origin {
     const { source, opening } = await openSource(this.location, headHeader.size, this.options);
     if (this.isSame(opening)) return source;
     await source.close();
-    const failure = new ThawfsError('SOURCE_CHANGED', `${source.location}: is another image than the one that was mounted`, {
-      detail: { location: source.location, retryable: false }, suggestion: 'Mount the new image, or put the old one back.',
+    throw this.changed(source);
+  }
+
+  /** Nobody waits for the look at its first bytes: it may be used at once, and has a connection soon. */
+  private async reopen(known: KnownSource): Promise<RangeSource> {
+    this.known = undefined;
+    const source = await reopenSource(this.location, known, this.options);
+    if (source === undefined) return this.open();
+    source.read(0, headHeader.size).then((opening) => { if (!this.isSame(opening)) throw this.changed(source); }).catch((error: unknown) => { this.failed(error); });
+    return source;
+  }
+
+  private changed({ location }: RangeSource): ThawfsError {
+    const failure = new ThawfsError('SOURCE_CHANGED', `${location}: is another image than the one that was mounted`, {
+      detail: { location, retryable: false }, suggestion: 'Mount the new image, or put the old one back.',
     });
     this.options.onFailure?.(failure);
-    throw failure;
+    return failure;
   }
 
   /** A first look that tells most other images; what slips through fails at its first chunk, because every chunk is verified. */

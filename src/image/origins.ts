@@ -2,7 +2,7 @@
 import type { Head } from '../chunk/head.js';
 import { ThawfsError } from '../errors.js';
 import type { SourceOptions } from '../source/open-source.js';
-import type { RangeSource } from '../source/range-source.js';
+import type { KnownSource, RangeSource } from '../source/range-source.js';
 import type { ChunkStore } from '../store/chunk-store.js';
 import { FailoverStore } from '../store/failover-store.js';
 import { RemoteStore, type DecodeChunk } from '../store/remote-store.js';
@@ -11,9 +11,9 @@ import { Origin } from './origin.js';
 import { OriginStore } from './origin-store.js';
 
 /** A location and its source, of which the head was read and trusted. */
-export interface OpenedOrigin {
+export interface OpenedOrigin<Source = RangeSource> {
   readonly at: string;
-  readonly source: RangeSource;
+  readonly source: Source;
 }
 
 export class Origins<Landed> {
@@ -22,9 +22,9 @@ export class Origins<Landed> {
 
   /**
    * @param locations best first
-   * @param opened one of them that is open already; closed with these
+   * @param opened one of them that is open already, closed with these; or was in another process
    */
-  constructor(locations: readonly string[], head: Head, options: SourceOptions, decode: DecodeChunk<Landed>, onRefetch: () => void, opened?: OpenedOrigin) {
+  constructor(locations: readonly string[], head: Head, options: SourceOptions, decode: DecodeChunk<Landed>, onRefetch: () => void, opened?: OpenedOrigin<RangeSource | KnownSource>) {
     this.origins = locations.map((location) => new Origin(location, head, { connections: MAX_REQUESTS, ...options }, location === opened?.at ? opened.source : undefined));
     // Runs are planned by the scheduler, and what nobody wants is not fetched.
     this.chunks = new FailoverStore(this.origins.map((origin) => new OriginStore(origin, (source) => new RemoteStore(source, decode, onRefetch, { parallel: MAX_REQUESTS, gapSize: 0 }))));

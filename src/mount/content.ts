@@ -47,14 +47,14 @@ export async function openContent(plan: MountPlan, counters: Float64Array): Prom
 interface OpenedBytes extends Omit<Content, 'fileSystem'> { readonly bytes: ImageBytes }
 
 async function openLazy({ backend }: MountPlan, plan: ImagePlan, counters: Float64Array): Promise<OpenedBytes> {
-  const { offline, readTimeout, fill, fillRate, handover, record } = plan;
+  const { offline, readTimeout, fill, fillRate, handover, record, origin } = plan;
   const failures = new OriginFailures();
   // A connection that hangs must be given up while those who wait for it still have time to try another.
   const sourceOptions = {
     idleTimeout: Math.min(20_000, Math.ceil(readTimeout / 3)), transferTimeout: Math.min(60_000, Math.ceil(readTimeout / 2)), onFailure: (failure: ThawfsError) => { failures.count(failure); },
   };
   const local = localOptions(plan);
-  const image = await LazyImage.open({ ...local, counters, readTimeout, offline, filling: fill, sourceOptions });
+  const image = await LazyImage.open({ ...local, counters, readTimeout, offline, filling: fill, sourceOptions, known: origin });
   const completion = new Completion({ image, store: local.cache, rate: fillRate, handover: handover && backend === 'block' });
   const recording = record === undefined ? undefined : new Recording(record, image.manifest.verity.rootHash, image);
   const note = (offset: number, length: number): void => { recording?.add(offset, length); };

@@ -96,7 +96,7 @@ async function mountHead(
     runtimeFolder,
     content: {
       kind: 'image', locations, head: Buffer.from(bytes).toString('base64'), cache, cacheSize: options.cacheSize ?? DEFAULT_DISK_BUDGET,
-      offline, readTimeout: options.readTimeout ?? READ_TIMEOUT, fill: options.fill ?? true, fillRate: options.fillRate ?? 0, handover, prefetch,
+      offline, ...knownOrigin(head), readTimeout: options.readTimeout ?? READ_TIMEOUT, fill: options.fill ?? true, fillRate: options.fillRate ?? 0, handover, prefetch,
       ...(profile === undefined ? {} : { profile: resolve(profile) }), ...(record === undefined ? {} : { record: resolve(record) }),
     },
   };
@@ -107,6 +107,12 @@ async function mountHead(
   } finally {
     populating?.letGo();
   }
+}
+
+/** What servers need not ask for again. */
+function knownOrigin({ opened }: HeadToFetch): Pick<ImagePlan, 'origin'> {
+  const state = opened?.source.state;
+  return state === undefined ? {} : { origin: { at: opened!.at, state } };
 }
 
 /** What a mount reads first is fetched while its server is still loading; over a connection that is open already, so it is here sooner than that could have it. */

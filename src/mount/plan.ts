@@ -1,4 +1,6 @@
 /** A mount as it was asked for, complete and checked: what the front hands to the supervisor and every server starts from. JSON. */
+import type { KnownOrigin } from '../image/lazy-image.js';
+
 export type Backend = 'block' | 'tree';
 
 /** Name of the only file that the block back-end serves. */
@@ -17,6 +19,8 @@ export interface ImagePlan {
   readonly locations: readonly string[];
   /** The head, base64. */
   readonly head: string;
+  /** Where the front got it from, and what that was then; absent for a head that was remembered, and for places that have to be asked for. */
+  readonly origin?: KnownOrigin;
   /** Folder of the chunk store, and its budget in bytes. */
   readonly cache: string;
   readonly cacheSize: number;

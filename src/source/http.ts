@@ -13,7 +13,7 @@ import { judgeRange, one, redirectStatuses, type RangeRequest, type RemoteState 
 import { splitCredentials, withoutSecrets } from './http-url.js';
 import { MemorySource, requireInside } from './memory.js';
 import { networkError } from './network-error.js';
-import type { OnRequest, OpenedSource, RangeSource, ReadOptions } from './range-source.js';
+import type { KnownSource, OnRequest, OpenedSource, RangeSource, ReadOptions } from './range-source.js';
 
 export interface HttpOptions extends HttpClientOptions, ReadOptions {
   /** Sent to the server that the URL names, not to where it redirects, for example `{ authorization: 'Bearer …' }`. */
@@ -36,10 +36,20 @@ const MAX_REDIRECTS = 5;
  * @throws BAD_ARGUMENT, SOURCE_UNREACHABLE, TIMEOUT, RANGE_NOT_SUPPORTED, AUTH_REQUIRED, OBJECT_MISSING, HTTP_STATUS
  */
 export async function openHttpSource(url: string, openingLength: number, options: HttpOptions = {}): Promise<OpenedSource> {
+  const { origin, access } = accessTo(url, options);
+  return await openHttpFile(origin, openingLength, options, access);
+}
+
+/** As {@link openHttpSource}, without a request. @param known what the file was when it was opened, and its first bytes */
+export function reopenHttpSource(url: string, { state, opening }: KnownSource, options: HttpOptions = {}): RangeSource {
+  const { origin, access } = accessTo(url, options);
+  return new HttpSource(new HttpFile(origin, options, access), state, opening);
+}
+
+function accessTo(url: string, options: HttpOptions): { readonly origin: URL; readonly access: HttpAccess } {
   const { origin, credentials } = splitCredentials(url);
   const client = new HttpClient(options);
-  const authorizer = new Authorizer(client, () => credentials, origin.protocol === 'https:', basic(credentials));
-  return await openHttpFile(origin, openingLength, options, { client, authorizer, location: withoutSecrets(origin) });
+  return { origin, access: { client, authorizer: new Authorizer(client, () => credentials, origin.protocol === 'https:', basic(credentials)), location: withoutSecrets(origin) } };
 }
 
 /** How a file is reached; the client is closed with the source, also when that cannot be opened. */
@@ -78,7 +88,7 @@ class HttpSource implements RangeSource {
   /** Looking once more; undefined while there was no reason to, or when that failed. */
   private secondLook: Promise<boolean> | undefined;
 
-  constructor(private readonly client: HttpFile, private state: RemoteState, opening: Uint8Array) {
+  constructor(private readonly client: HttpFile, public state: RemoteState, opening: Uint8Array) {
     this.location = client.location;
     this.size = state.size;
     this.identity = state.etag ?? state.lastModified;

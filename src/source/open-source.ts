@@ -3,7 +3,7 @@ import { ThawfsError } from '../errors.js';
 import { openFileSource } from './file.js';
 import type { HttpOptions } from './http.js';
 import { isRegistry } from './is-remote.js';
-import type { OpenedSource } from './range-source.js';
+import type { KnownSource, OpenedSource, RangeSource } from './range-source.js';
 import { defaultRetryPolicy, retry, RetryingSource, type RetryPolicy } from './retry.js';
 
 export interface SourceOptions extends HttpOptions {
@@ -29,6 +29,18 @@ export async function openSource(location: string, openingLength: number, option
   const policy = { ...defaultRetryPolicy, ...options.retry };
   const { source, opening } = await retry(() => open(location, openingLength, options), policy, options.signal);
   return { source: new RetryingSource(source, policy), opening };
+}
+
+/**
+ * Opens what another process had open, without a request: the first answer shows whether it is still the same.
+ *
+ * @returns undefined where that takes asking: registries tell where a blob is
+ */
+export async function reopenSource(location: string, known: KnownSource, options: SourceOptions = {}): Promise<RangeSource | undefined> {
+  const scheme = schemeOf(location);
+  if (scheme !== 'http' && scheme !== 'https') return undefined;
+  const { reopenHttpSource } = await import('./http.js');
+  return new RetryingSource(reopenHttpSource(location, known, options), { ...defaultRetryPolicy, ...options.retry });
 }
 
 /** @returns how to reach a location; undefined for a path @throws BAD_ARGUMENT when there is no way */

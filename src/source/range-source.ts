@@ -1,5 +1,7 @@
 /** Sources: bytes at ranges, from a file, a web server or memory. They know nothing of images. */
 
+import type { RemoteState } from './http-answer.js';
+
 export interface ReadOptions {
   /** Aborting rejects with the signal's reason, unwrapped. */
   readonly signal?: AbortSignal | undefined;
@@ -28,6 +30,8 @@ export interface RangeSource {
    * @param memory at least `length` bytes that may be read into: the result may be a part of it
    */
   readSync?(offset: number, length: number, memory?: Uint8Array): Uint8Array;
+  /** Present where another process can open the same without asking, as reopenSource does: what tells it from others, plain data. */
+  readonly state?: RemoteState | undefined;
   /** Of a file of this machine, good until the source is closed: worker threads read through it. */
   readonly descriptor?: number;
   /** Gives up descriptors and connections; reads under way fail. */
@@ -38,6 +42,12 @@ export interface RangeSource {
 export interface OpenedSource {
   readonly source: RangeSource;
   /** As many of the source's first bytes as were asked for, fewer when it is shorter. The caller owns them. */
+  readonly opening: Uint8Array;
+}
+
+/** A source that was open before: its state then, and some of its first bytes, at least one. */
+export interface KnownSource {
+  readonly state: RemoteState;
   readonly opening: Uint8Array;
 }
 

@@ -63,6 +63,8 @@ export class RetryingSource implements RangeSource {
     ({ location: this.location, size: this.size, identity: this.identity } = inner);
   }
 
+  get state(): RangeSource['state'] { return this.inner.state; }
+
   read(offset: number, length: number, options: ReadOptions = {}): Promise<Uint8Array> {
     return retry(() => this.inner.read(offset, length, options), this.policy, options.signal);
   }

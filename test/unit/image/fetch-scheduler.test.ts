@@ -196,7 +196,7 @@ describe('FetchScheduler', () => {
       meter.answered(roundTrip);
       return meter;
     };
-    expect(await fillsAtOnce(make(1000, { link: link(200) }).scheduler, 8)).toBe(5); // of 240 kB each: 1 MiB
+    expect(await fillsAtOnce(make(1000, { link: link(200) }).scheduler, 9)).toBe(8); // of 240 kB each: 2 MiB
     expect(await fillsAtOnce(make(1000, { link: link(20) }).scheduler, 8)).toBe(3); // 500 kB
   });
 

@@ -8,7 +8,7 @@ import { generateKey, loadPrivateKey } from '../../../src/trust/keys.js';
 import { anybody } from '../../helpers/lazy-mount.js';
 import { until } from '../../helpers/mounted.js';
 import { packBytes } from '../../helpers/packed-image.js';
-import { withRangeServer } from '../../helpers/range-server.js';
+import { servedBytes, withRangeServer, type RangeServer, type RangeServerOptions } from '../../helpers/range-server.js';
 import { withTempDir } from '../../helpers/temp-dir.js';
 
 const CHUNKS = 100;
@@ -28,6 +28,23 @@ function withImage(filling: boolean, body: (image: LazyImage) => Promise<void>):
     } finally {
       await lazy.close();
       store.close();
+    }
+  }));
+}
+
+/** The look at an origin's first bytes. */
+const LOOK = 'bytes=0-71';
+
+/** An image whose origin was opened by somebody else. */
+function withKnown(options: RangeServerOptions, body: (image: LazyImage, server: RangeServer) => Promise<void>): Promise<void> {
+  return withTempDir((cache) => withRangeServer(image, options, async (server) => {
+    const { bytes, opened } = await openTrustedHead([server.url], { trust: anybody, cache, keepOpen: true });
+    await opened!.source.close();
+    const lazy = await LazyImage.open({ head: bytes, locations: [server.url], memorySize: 4 << 20, readTimeout: 1000, known: { at: server.url, state: opened!.source.state! } });
+    try {
+      await body(lazy, server);
+    } finally {
+      await lazy.close();
     }
   }));
 }
@@ -60,4 +77,35 @@ describe('LazyImage', () => {
     await readTwenty(lazy, (wanted) => { lazy.expect(wanted); });
     await until(() => here(lazy) > 21, 'what comes next is here');
   }));
+
+  test('an origin that another process knows is used before it has told anything again', () => {
+    const held: (() => void)[] = [];
+    return withKnown({
+      interfere: ({ headers: { range } }, response, server) => {
+        if (range !== LOOK) return false;
+        const { status, headers, body } = server.answer(range);
+        held.push(() => { response.writeHead(status, headers).end(body); });
+        return true;
+      },
+    }, async (lazy, server) => {
+      await lazy.fetch([10, 50]);
+      expect([10, 50].map((chunk) => lazy.find(chunk) === undefined)).toEqual([false, false]);
+      expect(server.seen.map(({ range }) => range)).toContain(LOOK);
+      for (const answer of held) answer();
+    });
+  });
+
+  test('and is refused where there is another image now: by its first answer, or by a look that nobody waited for', async () => {
+    await withKnown({}, async (lazy, server) => {
+      server.etag = '"v2"';
+      server.served = servedBytes(Buffer.alloc(image.length, 7));
+      await expect(lazy.fetch([10])).rejects.toMatchObject({ code: 'SOURCE_CHANGED' });
+    });
+    await withKnown({}, async (lazy, server) => {
+      server.served = servedBytes(Buffer.alloc(image.length, 7));
+      await expect(lazy.fetch([10])).rejects.toMatchObject({ code: 'CHUNK_DIGEST_MISMATCH' });
+      await expect(lazy.fetch([10])).rejects.toMatchObject({ code: 'SOURCE_CHANGED' });
+      expect(lazy.find(10)).toBeUndefined();
+    });
+  });
 });
