@@ -115,12 +115,14 @@ export class DeflateBlock {
   private addSymbols(literals: Codes, distances: Codes): void {
     const { sink } = this;
     for (let i = 0; i < this.count; i++) {
-      const [value, distance] = [this.values[i]!, this.distances[i]!];
+      const value = this.values[i]!;
+      const distance = this.distances[i]!;
       if (distance === 0) {
         sink.add(literals.codes[value]!, literals.lengths[value]!);
         continue;
       }
-      const [length, far] = [lengthSymbol(value), distanceSymbol(distance)];
+      const length = lengthSymbol(value);
+      const far = distanceSymbol(distance);
       sink.add(literals.codes[length]!, literals.lengths[length]!);
       if (LITERAL_EXTRA[length]! > 0) sink.add(value - LENGTH_BASE[length]!, LITERAL_EXTRA[length]!);
       sink.add(distances.codes[far]!, distances.lengths[far]!);

@@ -53,11 +53,14 @@ export class GzipNine {
 
   private run(): Uint8Array {
     const { bytes, block, matches } = this;
-    let [length, waiting] = [MIN_MATCH - 1, false]; // of the match at the byte before, which is `waiting` as long as a better one may follow
+    // Of the match at the byte before, which is `waiting` as long as a better one may follow. (No destructuring here: it makes arrays for each byte until V8 has optimised it.)
+    let length = MIN_MATCH - 1;
+    let waiting = false;
     this.read();
     while (this.at < this.readTo) {
       const candidate = matches.insert(this.at);
-      const [formerLength, formerStart] = [length, matches.start];
+      const formerLength = length;
+      const formerStart = matches.start;
       length = MIN_MATCH - 1;
       if (candidate > this.windowStart && formerLength < MAX_MATCH && this.at - candidate <= DISTANCE_MAX && this.at - this.windowStart <= WINDOW - LOOKAHEAD_MIN) {
         const limit = Math.max(this.windowStart, Math.min(candidate - 1, this.at - DISTANCE_MAX)); // only the first place tried may be as far as that
@@ -67,7 +70,8 @@ export class GzipNine {
       if (formerLength >= MIN_MATCH && length <= formerLength) {
         const full = block.addMatch(formerLength, this.at - 1 - formerStart, this.at - this.blockStart);
         for (const end = this.at + formerLength - 1; ++this.at < end;) matches.insert(this.at);
-        [length, waiting] = [MIN_MATCH - 1, false];
+        length = MIN_MATCH - 1;
+        waiting = false;
         if (full) this.endBlock(false);
       } else {
         if (waiting && block.addLiteral(bytes[this.at - 1]!, this.at - this.blockStart)) this.endBlock(false);

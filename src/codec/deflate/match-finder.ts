@@ -2,7 +2,7 @@
  * The longest of the matches that gzip tries, found without trying them all. gzip follows one chain of places, whose next three bytes share a hash; here
  * every place is also on chains of more bytes, which are short. What such a chain lacks is a match of fewer bytes than it is made by.
  */
-import { MAX_MATCH, MIN_MATCH } from './symbols.js';
+import { MAX_MATCH } from './symbols.js';
 
 /** Half of gzip's window: places that are remembered. */
 export const HALF = 0x8000;
@@ -11,27 +11,31 @@ const HASH_BITS = 15;
 const CHAIN = 4096;
 const GOOD = 32;
 
-/** Places whose next `shared` bytes have a hash in common: the last place of each hash, and of each place the one before; -1 = none. */
+/** Places whose next bytes, so many for each chain, have a hash in common. */
 class Chain {
+  /** Of each hash; -1 = none. */
   readonly last = new Int32Array(HALF);
-  readonly former = new Int32Array(HALF);
-
-  constructor(readonly shared: number) {}
+  /** Of each place: how far back the one before lies; where that is no longer remembered, so far that the search ends. */
+  readonly former = new Uint16Array(HALF);
 
   /** @returns the place before */
   add(hash: number, place: number): number {
     const candidate = this.last[hash]!;
-    this.former[place & HALF - 1] = candidate;
+    const distance = place - candidate;
+    this.former[place & HALF - 1] = distance < HALF ? distance : HALF;
     this.last[hash] = place;
     return candidate;
   }
 }
 
-/** Memory: 832 KiB. */
+/** Memory: 640 KiB. */
 export class MatchFinder {
   /** Of the match that was found last. */
   start = 0;
-  private readonly chains = [new Chain(8), new Chain(5), new Chain(MIN_MATCH)] as const;
+  private readonly eight = new Chain();
+  private readonly five = new Chain();
+  /** gzip's own. */
+  private readonly three = new Chain();
   /** Numbers the places of each of gzip's chains, modulo 2^16: tells how many it tries before one. */
   private readonly ordinals = new Uint16Array(HALF);
   private bytes: Uint8Array = new Uint8Array(0);
@@ -41,12 +45,12 @@ export class MatchFinder {
   begin(bytes: Uint8Array): void {
     this.bytes = bytes;
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    for (const chain of this.chains) chain.last.fill(-1);
+    for (const { last } of [this.eight, this.five, this.three]) last.fill(-1);
   }
 
   /** Every place, one after another. @returns the one before on gzip's chain */
   insert(place: number): number {
-    const { bytes, view, ordinals, chains: [eight, five, three] } = this;
+    const { bytes, view, ordinals, eight, five, three } = this;
     const four = Math.imul(view.getInt32(place, true), 0x9e37_79b1);
     eight.add(Math.imul(four ^ view.getInt32(place + 4, true), 0x85eb_ca6b) >>> 32 - HASH_BITS, place);
     five.add(Math.imul(four ^ bytes[place + 4]!, 0x85eb_ca6b) >>> 32 - HASH_BITS, place);
@@ -63,23 +67,20 @@ export class MatchFinder {
    * @returns its length, else `least`
    */
   longest(at: number, limit: number, least: number): number {
-    let most = MAX_MATCH;
-    for (const { shared, former } of this.chains) {
-      const length = this.follow(former, at, limit, Math.max(least, shared - 1), most);
-      if (length > least && length >= shared) return length;
-      most = shared - 1;
-      if (most <= least) break;
-    }
-    return least;
+    const long = this.follow(this.eight.former, at, limit, least > 7 ? least : 7, MAX_MATCH);
+    if (long > 7 || least >= 7) return long > 7 ? long : least;
+    const middle = this.follow(this.five.former, at, limit, least > 4 ? least : 4, 7);
+    if (middle > 4 || least >= 4) return middle > 4 ? middle : least;
+    return this.follow(this.three.former, at, limit, least, 4);
   }
 
   /** @returns the longest match of more than `least` bytes, at most `most`, on a chain; `least` when there is none */
-  private follow(former: Int32Array, at: number, limit: number, least: number, most: number): number {
+  private follow(former: Uint16Array, at: number, limit: number, least: number, most: number): number {
     const { bytes, ordinals } = this;
     const ordinal = ordinals[at & HALF - 1]!;
     const tries = least >= GOOD ? CHAIN >> 2 : CHAIN;
     let best = least;
-    for (let place = former[at & HALF - 1]!; place > limit; place = former[place & HALF - 1]!) {
+    for (let place = at - former[at & HALF - 1]!; place > limit; place -= former[place & HALF - 1]!) {
       // Of a place on another of gzip's chains, which only shares the longer hash, the ordinal says nothing.
       if ((ordinal - ordinals[place & HALF - 1]! & 0xffff) > tries && this.hashOf(place) === this.hashOf(at)) break;
       if (bytes[place + best] !== bytes[at + best] || bytes[place + best - 1] !== bytes[at + best - 1]) continue;

@@ -22,6 +22,13 @@ test('a match that gzip does not come to is not found', () => {
   expect([far(4095), far(4096), copies(300_000, 1), copies(300_000, 2)].map((content) => digest(gzipNine(content)))).toEqual(['066b73cc6461e8bf', '282ed31265f75f8b', '604bf541cfa3285e', '494ec0e807597a05']);
 });
 
+test('a place exactly twice as far back as is remembered ends the search', () => {
+  const phrase = Buffer.from('ABCDEFGHIJKL');
+  const content = Buffer.concat([noise(5000, 6), phrase, Buffer.alloc(60_000), noise(1000, 7), phrase.subarray(0, 3), noise(4521, 8), phrase, noise(1000, 9)]);
+  expect(content.lastIndexOf(phrase) - content.indexOf(phrase)).toBe(65_536);
+  expect(digest(gzipNine(content))).toBe('89e7f31378effeda');
+});
+
 test('one compressor, one content after another: each as if it were the first', () => {
   const compressor = new GzipNine();
   for (const content of [text(80_000, 4), noise(10, 5), text(70_000, 6)]) expect(Buffer.from(compressor.compress(content)).equals(new GzipNine().compress(content))).toBe(true);
