@@ -73,8 +73,12 @@ export function handOver({ inner, outer }: LoopPair, path: string, readAhead: nu
 
 /** Mounts the ext4 on a block device; the same file system once more when it is mounted already. */
 export function placeDevice(device: string, target: ByteString, attributes = 0): void {
-  const mount = createMount('ext4', { strings: [['source', device]], flags: ['ro', 'noload'], attributes: mountAttributes.readOnly | attributes });
-  over(mount, () => { placeMount(mount, target); });
+  over(mountDevice(device, attributes), (mount) => { placeMount(mount, target); });
+}
+
+/** @returns the mount, without a place yet: a descriptor, as of {@link createMount} */
+export function mountDevice(device: string, attributes: number): number {
+  return createMount('ext4', { strings: [['source', device]], flags: ['ro', 'noload'], attributes: mountAttributes.readOnly | attributes });
 }
 
 /** Reads the first bytes of a device in a few large requests: they stay in its cache, before somebody asks for them block by block. */
@@ -83,7 +87,7 @@ export async function warm(device: string, size: number): Promise<void> {
 }
 
 /** Closes the descriptor whatever happens: from then on the next link, if there is one, holds it. */
-function over<T>(fd: number, use: (fd: number) => T): T {
+export function over<T>(fd: number, use: (fd: number) => T): T {
   try {
     return use(fd);
   } finally {

@@ -5,6 +5,7 @@ import { createInterface } from 'node:readline';
 import { hasCode, ThawfsError } from '../errors.js';
 import { addCost, type FetchCost } from '../image/lazy-statistics.js';
 import { printable } from '../source/http-url.js';
+import { servingKey, type Offer } from './join.js';
 import { recordOf, type ErrorRecord, type Question, type ServerQuestion } from './messages.js';
 import type { ServedImage } from './local-view.js';
 import type { MountPlan } from './plan.js';
@@ -23,6 +24,8 @@ export interface Supervised {
   frontCost(): FetchCost | undefined;
   /** @throws MOUNT_FAILED while no server is there to answer */
   ask(question: ServerQuestion): Promise<unknown>;
+  /** What others may mount too, as soon as it stands; undefined when it has left the tree. */
+  offer(): Promise<Offer | undefined>;
   /** The mount has left the tree. */
   detached(): void;
   /** Mounts the file system once more. */
@@ -69,6 +72,7 @@ export class ControlSocket {
     switch (question.command) {
       case 'status': return this.status();
       case 'image': return this.image();
+      case 'join': return question.key === servingKey(this.plan) ? this.supervised.offer() : undefined;
       case 'fill': return this.supervised.ask({ command: 'fill' });
       case 'detached':
         this.supervised.detached();
@@ -105,8 +109,9 @@ function parse(line: string): Question {
   } catch {
     // Refused below.
   }
-  const { command, target } = question;
+  const { command, target, key } = question;
   if (command === 'status' || command === 'image' || command === 'fill' || command === 'detached') return { command };
+  if (command === 'join' && typeof key === 'string') return { command, key };
   if ((command === 'place' || command === 'populate') && typeof target === 'string' && target.startsWith('/')) return { command, target };
   throw new ThawfsError('BAD_ARGUMENT', 'control socket: not a question');
 }

@@ -13,10 +13,9 @@ import { openHeadToFetch, type HeadToFetch } from '../image/trusted-head.js';
 import { schemeOf } from '../source/open-source.js';
 import { DEFAULT_DISK_BUDGET, DiskStore } from '../store/disk-store.js';
 import { isMachineRoot } from '../sys/identity.js';
-import { MiB } from '../units.js';
 import { callAttacher } from './attacher.js';
-import { attachFile } from './block.js';
 import { defaultCacheFolder } from './cache-folder.js';
+import { joinServer, placeRawImage, servingKey } from './join.js';
 import { loadSupervisor } from './load-supervisor.js';
 import type { LayerReport, MountOptions } from './mount-options.js';
 import type { LayerName } from './mount-table.js';
@@ -74,7 +73,7 @@ async function mountBy(supervisor: ChildProcess, location: string, placeOf: (lay
 async function mountHead(
   supervisor: ChildProcess, head: HeadToFetch, { locations, cache }: Pick<ImagePlan, 'locations' | 'cache'>, placeOf: (layer: LayerName) => ByteString, directory: ByteString, options: MountOptions,
 ): Promise<Layer> {
-  const { offline = false, foreground = false, trace = false, prefetch = true, profile, record, signal } = options;
+  const { offline = false, foreground = false, trace = false, prefetch = true, populate = false, profile, record, signal } = options;
   // What the kernel reads without a server nobody sees.
   const handover = (options.handover ?? true) && record === undefined;
   const backend = options.backend === undefined || options.backend === 'auto' ? bestBackend() : options.backend;
@@ -82,23 +81,26 @@ async function mountHead(
   const attributes = attributesOf(options.restrictions ?? []);
   const rawCopy = backend === 'block' && handover ? findRawCopy(cache, rootHash) : undefined;
   if (rawCopy !== undefined) {
-    attachFile(rawCopy, placeOf({ rootHash }), MiB, attributes);
+    placeRawImage(rawCopy, placeOf({ rootHash }), attributes);
     return { backend, report: { name, rootHash } };
   }
+  const runtimeFolder = options.runtimeFolder ?? defaultRuntimeFolder();
+  const content: ImagePlan = {
+    kind: 'image', locations, head: Buffer.from(bytes).toString('base64'), cache, cacheSize: options.cacheSize ?? DEFAULT_DISK_BUDGET,
+    offline, ...knownOrigin(head), readTimeout: options.readTimeout ?? READ_TIMEOUT, fill: options.fill ?? true, fillRate: options.fillRate ?? 0, handover, prefetch,
+    ...(profile === undefined ? {} : { profile: resolve(profile) }), ...(record === undefined ? {} : { record: resolve(record) }),
+  };
+  const way = { backend, content, foreground, trace, populate };
+  const key = servingKey(way);
+  const joined = key === undefined ? undefined : await joinServer(key, { runtimeFolder, attributes, signal, placeOf: (id) => placeOf({ rootHash, id }) });
+  if (joined !== undefined) return { backend, report: { name, rootHash, id: joined } };
   await keepEarly(head, cache, options);
   if (record !== undefined) startRecording(resolve(record), rootHash);
   const id = `${name.replace(/[^A-Za-z0-9]+/g, '-').slice(0, 40)}-${randomBytes(4).toString('hex')}`;
   const place = placeOf({ rootHash, id });
-  const runtimeFolder = options.runtimeFolder ?? defaultRuntimeFolder();
-  const populating = options.populate === true ? new Staging(runtimeFolder) : undefined;
+  const populating = populate ? new Staging(runtimeFolder) : undefined;
   const plan: MountPlan = {
-    id, backend, target: populating?.add({ rootHash, id }) ?? place, directory, populate: populating !== undefined, squash: backend === 'tree' && !isMachineRoot(), attributes, foreground, trace, watchdog: WATCHDOG,
-    runtimeFolder,
-    content: {
-      kind: 'image', locations, head: Buffer.from(bytes).toString('base64'), cache, cacheSize: options.cacheSize ?? DEFAULT_DISK_BUDGET,
-      offline, ...knownOrigin(head), readTimeout: options.readTimeout ?? READ_TIMEOUT, fill: options.fill ?? true, fillRate: options.fillRate ?? 0, handover, prefetch,
-      ...(profile === undefined ? {} : { profile: resolve(profile) }), ...(record === undefined ? {} : { record: resolve(record) }),
-    },
+    ...way, id, target: populating?.add({ rootHash, id }) ?? place, directory, squash: backend === 'tree' && !isMachineRoot(), attributes, watchdog: WATCHDOG, runtimeFolder,
   };
   try {
     await startMount(supervisor, plan, signal);

@@ -57,6 +57,8 @@ export type Question =
   | { readonly command: 'status' | 'fill' }
   /** What is served, and where it is kept: for who wants to look by himself. */
   | { readonly command: 'image' }
+  /** Another mount may show what this one serves, if its {@link servingKey} is the same. */
+  | { readonly command: 'join'; readonly key: string }
   /** The mount has left the tree; who has files open still needs it. */
   | { readonly command: 'detached' }
   /** Mount the file system a second time, on this absolute path. */

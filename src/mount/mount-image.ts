@@ -18,7 +18,7 @@ import { attributesOf, restrictionsOf } from './restrictions.js';
 import { defaultRuntimeFolder } from './runtime-folder.js';
 import { isScratch } from './scratch.js';
 import { layersOf, placeAgain, Staging } from './stack.js';
-import { markDetached } from './status.js';
+import { markDetached, outOfSight } from './status.js';
 import { untilGone } from './unmount.js';
 
 /** Milliseconds for the servers of a replaced mount that nobody uses to end. */
@@ -101,7 +101,7 @@ async function mountStack(images: readonly string[], directory: string, options:
   }
   settleAll(layers, options);
   staging.letGo();
-  const left = keep || old === undefined ? [] : old.live;
+  const left = keep || old === undefined ? [] : outOfSight(old.live);
   await markDetached(left);
   return {
     directory, backend: layers[0]!.backend, layers: layers.map(({ report }) => report), ended: ended(layers),

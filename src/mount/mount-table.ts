@@ -1,7 +1,7 @@
 /** The kernel's table of mounts, and which of them are ours. */
 import { readFileSync } from 'node:fs';
 import { fromBytes, type ByteString } from '../bytes/byte-string.js';
-import { backingFile } from '../sys/loop-files.js';
+import { backingFile, presentFile } from '../sys/loop-files.js';
 import { IMAGE_FILE } from './plan.js';
 
 export interface MountEntry {
@@ -68,10 +68,21 @@ export function rawCopyUnder({ type, source }: MountEntry): string | undefined {
   return [backing(source, 1), backing(source, 2)].find((file) => /\/raw\/[0-9a-f]{64}$/.test(file));
 }
 
+/** @returns whether a device stands on the raw image that has this path now, not on one that had it */
+export function standsOn(device: string, rawImage: string): boolean {
+  return [1, 2].some((depth) => backing(device, depth, presentFile) === rawImage);
+}
+
+/** @returns whether a mount shows what it serves: its file system, or an overlay of it */
+export function shows(entry: MountEntry, { id, device }: Readonly<Record<string, unknown>>): boolean {
+  if (entry.type === 'overlay') return layersIn(entry).some((layer) => layer.id === id);
+  return entry.type === 'ext4' ? device === entry.source : entry.source === treeSourceOf(String(id));
+}
+
 /** @returns the file behind a device, or behind the loop device behind it; '' when there is none */
-function backing(device: string, depth: number): string {
+function backing(device: string, depth: number, look = backingFile): string {
   let file = device;
-  for (let i = 0; i < depth; i++) file = backingFile(/^\/dev\/(loop\d+)$/.exec(file)?.[1] ?? '');
+  for (let i = 0; i < depth; i++) file = look(/^\/dev\/(loop\d+)$/.exec(file)?.[1] ?? '');
   return file;
 }
 

@@ -3,7 +3,7 @@ import { realpathSync } from 'node:fs';
 import { fromBytes, type ByteString } from '../bytes/byte-string.js';
 import { fromErrno, ThawfsError } from '../errors.js';
 import { mountIdOf } from '../sys/mount.js';
-import { isOurs, layersIn, readMountTable, treeSourceOf, type MountEntry } from './mount-table.js';
+import { isOurs, readMountTable, shows, type MountEntry } from './mount-table.js';
 import { liveMounts, type LiveMount } from './status.js';
 
 export interface OwnMount {
@@ -22,13 +22,8 @@ export async function findOwnMount(directory: string, runtimeFolder: string): Pr
   if (entry?.target !== target || !isOurs(entry)) {
     throw new ThawfsError('NOT_MOUNTED', `${directory}: no thawfs image is mounted there`, { detail: { directory }, suggestion: 'thawfs status lists what is mounted.' });
   }
-  return { target, entry, live: (await liveMounts(runtimeFolder)).filter((server) => server.target === target && server.state !== 'detached' && serves(server, entry)) };
-}
-
-/** Not what another mount, which lies under this one on the same directory, is made of. */
-function serves({ id, device }: LiveMount, entry: MountEntry): boolean {
-  if (entry.type === 'overlay') return layersIn(entry).some((layer) => layer.id === id);
-  return entry.type === 'ext4' ? device === entry.source : entry.source === treeSourceOf(String(id));
+  // Not what another mount, which lies under this one on the same directory, is made of.
+  return { target, entry, live: (await liveMounts(runtimeFolder)).filter((server) => server.state !== 'detached' && shows(entry, server)) };
 }
 
 /** The target may be a dead mount, so only its parent is resolved by the file system. */

@@ -24,11 +24,11 @@ export function logPath({ runtimeFolder, id }: { readonly runtimeFolder: string;
 /**
  * Asks a live mount.
  *
- * @throws NOT_MOUNTED when nobody listens any more; what the mount answers
+ * @throws NOT_MOUNTED when nobody listens any more, or the signal aborts; what the mount answers
  */
-export function ask(socket: string, question: Question): Promise<unknown> {
+export function ask(socket: string, question: Question, signal?: AbortSignal): Promise<unknown> {
   return new Promise((resolve, reject) => {
-    const connection = connect(socket);
+    const connection = connect({ path: socket, ...(signal === undefined ? {} : { signal }) });
     const parts: Buffer[] = [];
     connection.on('connect', () => { connection.write(`${JSON.stringify(question)}\n`); });
     connection.on('data', (data: Buffer) => { parts.push(data); });

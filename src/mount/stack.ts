@@ -8,9 +8,8 @@ import { fromText, type ByteString } from '../bytes/byte-string.js';
 import { hasCode, ThawfsError } from '../errors.js';
 import { makeFolder } from '../sys/make-folder.js';
 import { unmount, unmountFlags } from '../sys/mount.js';
-import { MiB } from '../units.js';
 import { backingFile, loopDevices } from '../sys/loop-files.js';
-import { attachFile } from './block.js';
+import { placeRawImage } from './join.js';
 import type { OwnMount } from './own-mount.js';
 import { layerFolder, layersIn, rawCopyUnder, type LayerName } from './mount-table.js';
 import { ask } from './runtime-folder.js';
@@ -81,7 +80,7 @@ export async function placeAgain(layer: LayerName, live: readonly LiveMount[], p
   if (rawImage === undefined) {
     throw new ThawfsError('MOUNT_FAILED', `the layer ${layer.rootHash.slice(0, 16)} has lost its server`, { detail: { rootHash: layer.rootHash }, suggestion: 'Unmount, and mount all images again.' });
   }
-  attachFile(rawImage, place, MiB);
+  placeRawImage(rawImage, place);
 }
 
 /** Waits for a server when it is just being replaced. */

@@ -1,6 +1,6 @@
 /** What is mounted, and how it is doing. */
 import { hasCode } from '../errors.js';
-import { isOurs, rawCopyUnder, readMountTable } from './mount-table.js';
+import { isOurs, rawCopyUnder, readMountTable, shows } from './mount-table.js';
 import { ask, defaultRuntimeFolder, sockets } from './runtime-folder.js';
 
 export interface MountStatus {
@@ -26,7 +26,10 @@ export async function mountStatus(runtimeFolder = defaultRuntimeFolder()): Promi
     const path = rawCopyUnder(entry);
     return path === undefined ? [] : [{ target: entry.target, backend: 'block', state: 'local', rawImage: path, rootHash: path.slice(-64) }];
   });
-  const live = answers.filter((mount) => !local.some(({ target, rootHash }) => target === mount.target && rootHash === mount['rootHash']));
+  const live = answers.flatMap((mount): LiveMount[] => {
+    const targets = table.filter((entry) => shows(entry, mount) && !entry.target.startsWith(`${runtimeFolder}/`)).map(({ target }) => target); // Not those on their way into an overlay.
+    return targets.length === 0 ? [mount] : targets.map((target) => ({ ...mount, target }));
+  }).filter((mount) => !local.some(({ target, rootHash }) => target === mount.target && rootHash === mount['rootHash']));
   // The layers of an overlay are not in the table; an overlay of ours without servers has only layers that are complete.
   const overlays = table.filter((entry) => entry.type === 'overlay' && isOurs(entry) && live.every(({ target, state }) => target !== entry.target || state === 'detached'))
     .map(({ target }): MountStatus => ({ target, backend: 'block', state: 'local' }));
@@ -44,6 +47,12 @@ export async function liveMounts(runtimeFolder: string): Promise<LiveMount[]> {
     }
   }));
   return answers.flat();
+}
+
+/** @returns the servers of these that no directory shows any more */
+export function outOfSight(mounts: readonly LiveMount[]): LiveMount[] {
+  const table = readMountTable();
+  return mounts.filter((mount) => !table.some((entry) => shows(entry, mount)));
 }
 
 /** Tells servers that their mount has left the tree, for whoever asks later, and so that they fetch nothing any more that nobody reads. */

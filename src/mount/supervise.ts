@@ -12,6 +12,7 @@ import { Attacher, callAttacher } from './attacher.js';
 import { ControlSocket } from './control-socket.js';
 import { FuseMount } from './fuse-mount.js';
 import { Populator } from './populator.js';
+import { readMountTable, shows } from './mount-table.js';
 import { scratchOf } from './scratch.js';
 import { logPath } from './runtime-folder.js';
 import type { LoopPair } from './block.js';
@@ -40,6 +41,8 @@ export async function supervise(plan: MountPlan, ahead: Ahead | undefined): Prom
   let settled = false;
   let frontCost: FetchCost | undefined;
   let populator: Populator | undefined;
+  /** When the mount is in its place. */
+  const standing = new Promised<void>();
   /** The device first: whoever waits for an answer then gets an error, and can end. */
   const leave = async (status: number): Promise<void> => {
     if (leaving) return;
@@ -87,6 +90,10 @@ export async function supervise(plan: MountPlan, ahead: Ahead | undefined): Prom
     facts: () => ({ ...succession.status, ...(device === undefined ? {} : { device }), ...(populator === undefined ? {} : { populated: populator.status }), ...(detached ? { state: 'detached' } : {}) }),
     frontCost: () => frontCost,
     ask: (question) => succession.ask(question),
+    offer: async () => {
+      await standing.promise;
+      return detached || device === undefined ? undefined : { id: plan.id, device };
+    },
     detached: () => {
       detached = true;
       succession.stopFilling();
@@ -109,7 +116,9 @@ export async function supervise(plan: MountPlan, ahead: Ahead | undefined): Prom
   const detach = (target: string): void => {
     if (!detached) callAttacher({ type: 'detach', target }).catch(() => { void leave(1); });
   };
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => { detach(plan.directory); });
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => { for (const { target } of readMountTable().filter((entry) => shows(entry, { id: plan.id, device }))) detach(target); });
+  }
   // A front that dies before it was answered leaves nobody who knows of this mount.
   const abandoned = (): void => { void leave(1); };
   process.once('disconnect', abandoned);
@@ -122,13 +131,17 @@ export async function supervise(plan: MountPlan, ahead: Ahead | undefined): Prom
       closeSync(fuse.detached!);
     }
     placed = true;
+    standing.resolve();
   } catch (error) {
     fail(error);
     return;
   }
   process.off('disconnect', abandoned);
   // Until the front has settled, its end is the mount's; in the foreground always.
-  const orphaned = (): void => { detach(settled ? plan.directory : plan.target); };
+  const orphaned = (): void => {
+    settlement.resolve();
+    detach(settled ? plan.directory : plan.target);
+  };
   process.once('disconnect', orphaned);
   process.once('message', (message: FrontMessage) => {
     settled = true;

@@ -6,7 +6,7 @@ import { isRunning } from '../sys/process.js';
 import { busyError } from './holders.js';
 import { findOwnMount } from './own-mount.js';
 import { defaultRuntimeFolder, removeStale } from './runtime-folder.js';
-import { markDetached, type LiveMount } from './status.js';
+import { markDetached, outOfSight, type LiveMount } from './status.js';
 import { takeOut } from './take-out.js';
 
 /** Milliseconds for which processes and loop devices may take to disappear. */
@@ -19,7 +19,7 @@ export interface UnmountOptions {
 }
 
 /**
- * @returns whether its processes are gone, or, after ten seconds, still ending (with `lazy`: at once); the mount itself is out of the tree
+ * @returns whether its processes are gone, if no other directory needs them, or, after ten seconds, still ending (with `lazy`: at once); the mount itself is out of the tree
  * @throws NOT_MOUNTED when the directory is no mount of ours; MOUNT_BUSY with who holds it; NOT_PERMITTED
  */
 export async function unmountImage(directory: string, { lazy = false, runtimeFolder = defaultRuntimeFolder() }: UnmountOptions = {}): Promise<boolean> {
@@ -29,8 +29,9 @@ export async function unmountImage(directory: string, { lazy = false, runtimeFol
   } catch (cause) {
     throw hasCode(cause, 'MOUNT_BUSY') ? busyError(target, { what: 'in use', cause, suggestion: 'End these processes, or unmount with --lazy.' }) : cause;
   }
-  if (lazy) await markDetached(live);
-  const gone = await untilGone(live, lazy ? 0 : PATIENCE);
+  const left = outOfSight(live);
+  if (lazy) await markDetached(left);
+  const gone = await untilGone(left, lazy ? 0 : PATIENCE);
   await removeStale(runtimeFolder);
   return gone;
 }

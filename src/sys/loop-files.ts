@@ -1,10 +1,22 @@
 /** Which files loop devices are over, as every user may look it up. */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 
+const REMOVED = / \(deleted\)$/;
+
 /** @param device `loop7` @returns the file behind a loop device, also one that was removed since; '' when there is none */
 export function backingFile(device: string): string {
+  return read(device).replace(REMOVED, '');
+}
+
+/** As {@link backingFile}; '' also when that file was removed since: another one may have its path by now. */
+export function presentFile(device: string): string {
+  const file = read(device);
+  return REMOVED.test(file) ? '' : file;
+}
+
+function read(device: string): string {
   try {
-    return readFileSync(`/sys/block/${device}/loop/backing_file`, 'latin1').trim().replace(/ \(deleted\)$/, '');
+    return readFileSync(`/sys/block/${device}/loop/backing_file`, 'latin1').trim();
   } catch {
     return '';
   }
@@ -22,7 +34,7 @@ export function loopDevices(): string[] {
 /** @returns a loop device over the file, `/dev/loop7`, if there is one */
 export function loopOver({ dev, ino }: { readonly dev: number; readonly ino: number }): string | undefined {
   const found = loopDevices().find((device) => {
-    const path = backingFile(device);
+    const path = presentFile(device);
     const stat = path === '' ? undefined : statSync(Buffer.from(path, 'latin1'), { throwIfNoEntry: false });
     return stat?.dev === dev && stat.ino === ino;
   });
