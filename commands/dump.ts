@@ -37,7 +37,7 @@ With --json, the lines are in an array.`;
       if (output !== undefined) {
         await writeOutput(output, async ({ fd }) => {
           for await (const text of inBatches(dump)) writeFileSync(fd, text);
-        });
+        }, [image]);
         return { output };
       }
       const lines: string[] = [];

@@ -146,7 +146,7 @@ async function buildWith(pool: WorkerPool, settings: Settings, signers: Signers,
         ...(embedded === undefined ? {} : { profile: { ...embedded, chunks: embedded.chunks.length } }),
         signedBy, checked: check, ...(base === undefined ? {} : { base: describeBase(base, source) }), warnings: [...source.warnings, ...manifestWarnings(options)],
       };
-    });
+    }, [options.source, options.source.replace(/^[a-z0-9-]+:/, ''), ...(profilePath === undefined ? [] : [profilePath])]);
   } finally {
     source.dispose();
   }

@@ -16,11 +16,13 @@ export class OutputFile {
 
   /**
    * @param path final name; an existing regular file is replaced on {@link commit}, anything else is refused
-   * @throws BAD_ARGUMENT when `path` is a directory or device, or `-`, which elsewhere is standard output; PATH_MISSING, NOT_PERMITTED, NO_SPACE
+   * @param inputs paths, or what may be some, of what is read: none of these files is replaced
+   * @throws BAD_ARGUMENT when `path` is a directory, a device or an input, or `-`, which elsewhere is standard output; PATH_MISSING, NOT_PERMITTED, NO_SPACE
    */
-  static create(path: string): OutputFile {
+  static create(path: string, inputs: readonly string[] = []): OutputFile {
     if (path === '-') throw new ThawfsError('BAD_ARGUMENT', '-: this is written to a file, not to standard output', { suggestion: 'Name a file; one of that name is ./-' });
     demandReplaceable(path);
+    demandOther(path, inputs);
     try {
       removeStale(path);
       const temporaryPath = join(dirname(path), `.${basename(path)}.${process.pid}.partial`);
@@ -56,10 +58,11 @@ export class OutputFile {
 /**
  * Runs `write` on a new file: committed when it returns, discarded when it throws.
  *
+ * @param inputs as for {@link OutputFile.create}
  * @returns what `write` returns
  */
-export async function writeOutput<T>(path: string, write: (file: OutputFile) => Promise<T>): Promise<T> {
-  const file = OutputFile.create(path);
+export async function writeOutput<T>(path: string, write: (file: OutputFile) => Promise<T>, inputs: readonly string[] = []): Promise<T> {
+  const file = OutputFile.create(path, inputs);
   try {
     const result = await write(file);
     file.commit();
@@ -80,6 +83,22 @@ export function demandReplaceable(path: string): void {
   const isOfProcess = lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true && /^\/(proc|dev)\//.test(readlinkSync(path));
   if (isOfProcess || (existsSync(path) && !statSync(path).isFile())) {
     throw new ThawfsError('BAD_ARGUMENT', `${path}: is not a regular file`, { detail: { path }, suggestion: 'Name a file to write.' });
+  }
+}
+
+function demandOther(path: string, inputs: readonly string[]): void {
+  const output = fileAt(path);
+  if (output === undefined || !inputs.some((input) => fileAt(input) === output)) return;
+  throw new ThawfsError('BAD_ARGUMENT', `${path}: is read to write it, and would be gone`, { detail: { path }, suggestion: 'Name another file to write.' });
+}
+
+/** @returns which file a name leads to; undefined for none, and for what is no path at all */
+function fileAt(name: string): string | undefined {
+  try {
+    const { dev, ino } = statSync(name, { bigint: true });
+    return `${dev} ${ino}`;
+  } catch {
+    return undefined;
   }
 }
 

@@ -21,7 +21,7 @@ export interface UnpackOptions extends ReadOptions {
 export async function unpackImage(image: Image, output: string, { sidecars = false, signal, onProgress }: UnpackOptions = {}): Promise<string[]> {
   const { verity } = image.manifest;
   const written = [output];
-  await writeOutput(output, (file) => writeRaw(image, file, 0, { signal, ...(onProgress === undefined ? {} : { onProgress }) }));
+  await writeOutput(output, (file) => writeRaw(image, file, 0, { signal, ...(onProgress === undefined ? {} : { onProgress }) }), [image.location]);
   if (!sidecars) return written;
   const sidecar = async (suffix: string, write: (file: OutputFile) => Promise<void> | void): Promise<void> => {
     await writeOutput(output + suffix, async (file) => { await write(file); });

@@ -3,7 +3,7 @@
  * So its pages are in memory once, and what the server fetches is there for all. Each directory is unmounted by itself; the last one ends the
  * server (decision mount-holds-itself).
  */
-import { closeSync } from 'node:fs';
+import { closeSync, readFileSync } from 'node:fs';
 import type { ByteString } from '../bytes/byte-string.js';
 import { hasCode, ThawfsError } from '../errors.js';
 import { sha256 } from '../hash/sha256.js';
@@ -27,13 +27,22 @@ export interface Offer {
 }
 
 /**
+ * @param group the control group of whoever serves, or wants to be served: a service that is stopped takes its processes with it, which nobody else may depend on
  * @returns a digest of what is served and how, by which version: where it is the same a server may be shared. Undefined for mounts that have one
  *   to themselves: trees (their directories may be in other user namespaces), those that end with a terminal, record, or copy files up
  */
-export function servingKey({ backend, content, foreground, trace, populate = false }: Pick<MountPlan, 'backend' | 'content' | 'foreground' | 'trace' | 'populate'>): string | undefined {
+export function servingKey({ backend, content, foreground, trace, populate = false }: Pick<MountPlan, 'backend' | 'content' | 'foreground' | 'trace' | 'populate'>, group = ownGroup()): string | undefined {
   if (backend !== 'block' || foreground || trace || populate || content.kind !== 'image' || content.record !== undefined) return undefined;
   const asked = { ...content, origin: undefined }; // What the origin said, not what is wanted of it.
-  return Buffer.from(sha256(Buffer.from(JSON.stringify([VERSION, asked])))).toString('hex');
+  return Buffer.from(sha256(Buffer.from(JSON.stringify([VERSION, group, asked])))).toString('hex');
+}
+
+function ownGroup(): string {
+  try {
+    return readFileSync('/proc/self/cgroup', 'latin1');
+  } catch {
+    return '';
+  }
 }
 
 export interface JoinOptions {

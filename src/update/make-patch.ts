@@ -76,7 +76,7 @@ export async function makePatchBetween(old: Image, now: Image, patch: string, op
     const maker = new PatchMaker(old, now, writer, options);
     await maker.run();
     return { patch, size, chunks: maker.chunks, ...maker.bytes, streams: writer.sizes };
-  });
+  }, [old.location, now.location]);
 }
 
 class PatchMaker {

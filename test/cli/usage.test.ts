@@ -1,6 +1,6 @@
 /** The program as such: help, version, wrong usage, start-up. */
 import { spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { exitMeanings } from '../../src/cli/exit-codes.js';
 import { Cli, program, type FailureJson } from '../helpers/cli.js';
@@ -91,4 +91,20 @@ test('start-up costs at most five times the CPU of an empty program', () => {
   const empty = cpu(['-e', '0']);
   expect(empty).toBeGreaterThan(0);
   expect(cpu([program, '--version']) / empty).toBeLessThan(5);
+});
+
+describe('an input is not replaced by what is made of it', () => {
+  beforeAll(async () => {
+    writeFileSync(cli.path('empty.tar'), Buffer.alloc(1024));
+    await cli.json(['build', 'empty.tar', '-o', 'empty.img.zst']);
+  });
+
+  test.each([
+    ['empty.tar', ['build', 'empty.tar']], ['empty.img.zst', ['dump', 'empty.img.zst', '--allow-unsigned']],
+    ['empty.img.zst', ['unpack', 'empty.img.zst', '--allow-unsigned']], ['empty.img.zst', ['diff', 'empty.img.zst', 'empty.img.zst', '--allow-unsigned']],
+  ])('%s: %j', async (file, command) => {
+    const before = readFileSync(cli.path(file));
+    expect(await cli.json<FailureJson>([...command, '-o', `./${file}`], 2)).toMatchObject({ error: { code: 'BAD_ARGUMENT' } });
+    expect(readFileSync(cli.path(file)).equals(before)).toBe(true);
+  });
 });

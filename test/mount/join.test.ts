@@ -141,6 +141,10 @@ describe('servingKey', () => {
     expect(servingKey(plan)).toMatch(/^[0-9a-f]{64}$/);
   });
 
+  test('differs by the control group: a service that is stopped ends its servers', () => {
+    expect(servingKey(plan, '0::/system.slice/a.service\n')).not.toBe(servingKey(plan, '0::/system.slice/b.service\n'));
+  });
+
   test.each([['locations', ['http://b/']], ['head', 'AAAB'], ['cache', '/d'], ['cacheSize', 2], ['offline', true], ['readTimeout', 2], ['fill', false], ['fillRate', 1], ['handover', false], ['prefetch', false], ['profile', '/p']])('differs by %s', (name, value) => {
     expect(servingKey({ ...plan, content: { ...content, [name]: value } })).not.toBe(servingKey(plan));
   });

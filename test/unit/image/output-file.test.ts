@@ -22,6 +22,17 @@ describe('writeOutput', () => {
     expect(readdirSync(folder)).toEqual(['stdout']);
   }));
 
+  test('no input is replaced, by whatever name', () => withTempDir(async (folder) => {
+    writeFileSync(`${folder}/input`, 'precious');
+    symlinkSync('input', `${folder}/link`);
+    for (const name of ['input', 'link']) {
+      await expect(writeOutput(`${folder}/${name}`, () => Promise.resolve(), ['http://host/x', `${folder}/missing`, `${folder}/${name}`])).rejects.toMatchObject({ code: 'BAD_ARGUMENT' });
+    }
+    await expect(writeOutput(`${folder}/link`, () => Promise.resolve(), [`${folder}/input`])).rejects.toMatchObject({ code: 'BAD_ARGUMENT' });
+    expect(readdirSync(folder).sort()).toEqual(['input', 'link']);
+    await writeOutput(`${folder}/other`, () => Promise.resolve(), [`${folder}/input`]);
+  }));
+
   test('a system call that fails names the file', () => withTempDir(async (folder) => {
     const failing = writeOutput(`${folder}/file`, () => {
       writeFileSync('/dev/full', 'x');
