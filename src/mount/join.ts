@@ -3,6 +3,7 @@
  * So its pages are in memory once, and what the server fetches is there for all. Each directory is unmounted by itself; the last one ends the
  * server (decision mount-holds-itself).
  */
+import { setMaxListeners } from 'node:events';
 import { closeSync, readFileSync } from 'node:fs';
 import type { ByteString } from '../bytes/byte-string.js';
 import { hasCode, ThawfsError } from '../errors.js';
@@ -73,6 +74,7 @@ export async function joinServer(key: string, options: JoinOptions): Promise<str
 async function findServer(key: string, { runtimeFolder, attributes, signal }: JoinOptions): Promise<{ readonly id: string; readonly mount: number } | undefined> {
   const enough = new AbortController();
   const patience = AbortSignal.any([AbortSignal.timeout(PATIENCE), enough.signal, ...(signal === undefined ? [] : [signal])]);
+  setMaxListeners(0, patience); // One for each mount of this machine, and Node takes more than ten for a leak.
   const offerOf = async (socket: string): Promise<Offer> => {
     const offer = await ask(socket, { command: 'join', key }, patience) as Offer | undefined;
     if (offer === undefined) throw new ThawfsError('NOT_MOUNTED', `${socket}: serves something else`);

@@ -1,6 +1,7 @@
 /** Several mounts of one image: one server and one file system for all of them, where they are wanted alike. */
 import { execFile, spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { promisify } from 'node:util';
 import { describe, expect, test } from '@jest/globals';
 import { fillMount } from '../../src/mount/fill-mount.js';
@@ -12,6 +13,7 @@ import { unmountImage } from '../../src/mount/unmount.js';
 import { anybody, differences, withLazyFixture, type LazyFixture } from '../helpers/lazy-mount.js';
 import { statusOf, until, untilNothingLeft } from '../helpers/mounted.js';
 import { oracleTest } from '../helpers/oracle.js';
+import { withTempDir } from '../helpers/temp-dir.js';
 
 const needs = ['loop', 'fuse', 'overlay'];
 const run = promisify(execFile);
@@ -129,6 +131,17 @@ oracleTest(needs, 'complete images: one loop device for all, but not over a raw 
     await run('umount', [directory(name)]);
   }
   await expect(unmount('a')).rejects.toMatchObject({ code: 'NOT_MOUNTED' });
+}));
+
+test('many mounts of other images are asked without a warning', () => withTempDir(async (folder) => {
+  const others = Array.from({ length: 12 }, () => createServer({ allowHalfOpen: true }, (socket) => { socket.resume().on('data', () => { socket.end('{}\n'); }); }));
+  await Promise.all(others.map((server, i) => new Promise<void>((ready) => { server.listen(`${folder}/${i}.sock`, ready); })));
+  const program = `import { joinServer } from ${JSON.stringify(new URL('../../src/mount/join.js', import.meta.url).href)}; console.log(await joinServer('key', { runtimeFolder: ${JSON.stringify(folder)}, attributes: 0 }));`;
+  try {
+    expect(await run(process.execPath, ['--input-type=module', '-e', program])).toEqual({ stdout: 'undefined\n', stderr: '' });
+  } finally {
+    for (const server of others) server.close();
+  }
 }));
 
 describe('servingKey', () => {
