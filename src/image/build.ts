@@ -9,6 +9,7 @@ import { encodeChunkList } from '../format/chunk-list.js';
 import { encodeManifest, hashTreeSize, type Manifest } from '../format/manifest.js';
 import { encodeSignatures, type SignatureScheme } from '../format/signatures.js';
 import { writeFully } from '../sys/write.js';
+import { pathIn } from '../tree/open-source.js';
 import { BLOCK_SIZE, KiB, MiB } from '../units.js';
 import type { BaseImage, BaseSource } from './base.js';
 import type { Image } from './image.js';
@@ -146,7 +147,7 @@ async function buildWith(pool: WorkerPool, settings: Settings, signers: Signers,
         ...(embedded === undefined ? {} : { profile: { ...embedded, chunks: embedded.chunks.length } }),
         signedBy, checked: check, ...(base === undefined ? {} : { base: describeBase(base, source) }), warnings: [...source.warnings, ...manifestWarnings(options)],
       };
-    }, [options.source, options.source.replace(/^[a-z0-9-]+:/, ''), ...(profilePath === undefined ? [] : [profilePath])]);
+    }, [pathIn(options.source), ...(profilePath === undefined ? [] : [profilePath])]);
   } finally {
     source.dispose();
   }

@@ -6,6 +6,7 @@
 import { setMaxListeners } from 'node:events';
 import { closeSync, readFileSync } from 'node:fs';
 import type { ByteString } from '../bytes/byte-string.js';
+import { toHex } from '../bytes/hex.js';
 import { hasCode, ThawfsError } from '../errors.js';
 import { sha256 } from '../hash/sha256.js';
 import { VERSION } from '../image/version.js';
@@ -35,7 +36,7 @@ export interface Offer {
 export function servingKey({ backend, content, foreground, trace, populate = false }: Pick<MountPlan, 'backend' | 'content' | 'foreground' | 'trace' | 'populate'>, group = ownGroup()): string | undefined {
   if (backend !== 'block' || foreground || trace || populate || content.kind !== 'image' || content.record !== undefined) return undefined;
   const asked = { ...content, origin: undefined }; // What the origin said, not what is wanted of it.
-  return Buffer.from(sha256(Buffer.from(JSON.stringify([VERSION, group, asked])))).toString('hex');
+  return toHex(sha256(Buffer.from(JSON.stringify([VERSION, group, asked]))));
 }
 
 function ownGroup(): string {

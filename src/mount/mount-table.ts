@@ -79,6 +79,11 @@ export function shows(entry: MountEntry, { id, device }: Readonly<Record<string,
   return entry.type === 'ext4' ? device === entry.source : entry.source === treeSourceOf(String(id));
 }
 
+/** @returns where what a server serves is shown, as often as it is */
+export function placesOf(server: Readonly<Record<string, unknown>>, table: readonly MountEntry[] = readMountTable()): ByteString[] {
+  return table.filter((entry) => shows(entry, server)).map(({ target }) => target);
+}
+
 /** @returns the file behind a device, or behind the loop device behind it; '' when there is none */
 function backing(device: string, depth: number, look = backingFile): string {
   let file = device;

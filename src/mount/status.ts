@@ -1,6 +1,6 @@
 /** What is mounted, and how it is doing. */
 import { hasCode } from '../errors.js';
-import { isOurs, rawCopyUnder, readMountTable, shows } from './mount-table.js';
+import { isOurs, placesOf, rawCopyUnder, readMountTable } from './mount-table.js';
 import { ask, defaultRuntimeFolder, sockets } from './runtime-folder.js';
 
 export interface MountStatus {
@@ -27,7 +27,7 @@ export async function mountStatus(runtimeFolder = defaultRuntimeFolder()): Promi
     return path === undefined ? [] : [{ target: entry.target, backend: 'block', state: 'local', rawImage: path, rootHash: path.slice(-64) }];
   });
   const live = answers.flatMap((mount): LiveMount[] => {
-    const targets = table.filter((entry) => shows(entry, mount) && !entry.target.startsWith(`${runtimeFolder}/`)).map(({ target }) => target); // Not those on their way into an overlay.
+    const targets = placesOf(mount, table).filter((target) => !target.startsWith(`${runtimeFolder}/`)); // Not those on their way into an overlay.
     return targets.length === 0 ? [mount] : targets.map((target) => ({ ...mount, target }));
   }).filter((mount) => !local.some(({ target, rootHash }) => target === mount.target && rootHash === mount['rootHash']));
   // The layers of an overlay are not in the table; an overlay of ours without servers has only layers that are complete.
@@ -52,7 +52,7 @@ export async function liveMounts(runtimeFolder: string): Promise<LiveMount[]> {
 /** @returns the servers of these that no directory shows any more */
 export function outOfSight(mounts: readonly LiveMount[]): LiveMount[] {
   const table = readMountTable();
-  return mounts.filter((mount) => !table.some((entry) => shows(entry, mount)));
+  return mounts.filter((mount) => placesOf(mount, table).length === 0);
 }
 
 /** Tells servers that their mount has left the tree, for whoever asks later, and so that they fetch nothing any more that nobody reads. */

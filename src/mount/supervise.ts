@@ -12,7 +12,7 @@ import { Attacher, callAttacher } from './attacher.js';
 import { ControlSocket } from './control-socket.js';
 import { FuseMount } from './fuse-mount.js';
 import { Populator } from './populator.js';
-import { readMountTable, shows } from './mount-table.js';
+import { placesOf } from './mount-table.js';
 import { scratchOf } from './scratch.js';
 import { logPath } from './runtime-folder.js';
 import type { LoopPair } from './block.js';
@@ -116,9 +116,7 @@ export async function supervise(plan: MountPlan, ahead: Ahead | undefined): Prom
   const detach = (target: string): void => {
     if (!detached) callAttacher({ type: 'detach', target }).catch(() => { void leave(1); });
   };
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.on(signal, () => { for (const { target } of readMountTable().filter((entry) => shows(entry, { id: plan.id, device }))) detach(target); });
-  }
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => { placesOf({ id: plan.id, device }).forEach(detach); });
   // A front that dies before it was answered leaves nobody who knows of this mount.
   const abandoned = (): void => { void leave(1); };
   process.once('disconnect', abandoned);

@@ -16,6 +16,11 @@ export function namedFileSystem(spec: string): string | undefined {
   return /^ext4:(.*)$/s.exec(spec)?.[1];
 }
 
+/** @returns the path in a source of whatever kind: what is read, but for the tag that may follow it */
+export function pathIn(spec: string): string {
+  return namedFileSystem(spec) ?? treeScheme.exec(spec)?.[2] ?? spec;
+}
+
 /** Of a dump, which is held as one text: V8 has none of 512 MiB. */
 const DUMP_MAX = 500 * MiB;
 
