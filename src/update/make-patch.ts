@@ -11,6 +11,7 @@ import type { ReadOptions } from '../source/range-source.js';
 import { writeFully } from '../sys/write.js';
 import { MiB } from '../units.js';
 import { ChunkTable } from './chunk-table.js';
+import { CostlyRuns } from './costly-runs.js';
 import { Aligner } from './delta.js';
 import { effortOf } from './effort.js';
 import { readImageTree } from './image-tree.js';
@@ -100,7 +101,8 @@ class PatchMaker {
       baseRootDigest: parseHex(manifest.index.rootDigest, 'rootDigest'), baseRootHash: parseHex(manifest.verity.rootHash, 'rootHash'),
       baseHashOffset: BigInt(manifest.verity.hashOffset), baseRawSize: BigInt(manifest.raw.size), fileSize: BigInt(now.fileSize), fileDigest: await this.digestOfFile(),
     }, now.headBytes);
-    const regions = new RegionMaker({ old, now, tables, trees, matches, aligner: new Aligner(effortOf(options.level ?? DEFAULT_PATCH_LEVEL)), writer, options });
+    const level = options.level ?? DEFAULT_PATCH_LEVEL;
+    const regions = new RegionMaker({ old, now, tables, trees, matches, aligner: new Aligner(effortOf(level)), costly: new CostlyRuns(this.codec, level), writer, options });
     const { raw, index: { chunkSize, chunkCount } } = now.manifest;
     const had = manifest.index.chunkSize === chunkSize ? tables[0].firstByKey() : new Map<string, number>();
     let [open, described] = [0, 0]; // chunks from `open` on are made from regions; up to here this has been described

@@ -2,9 +2,11 @@
 import type { ByteString } from '../bytes/byte-string.js';
 import { parseHex } from '../bytes/hex.js';
 import type { Image } from '../image/image.js';
+import type { Piece } from '../model/content.js';
 import { walk, type DirectoryNode, type FileNode } from '../model/tree.js';
 import type { ReadOptions } from '../source/range-source.js';
-import { keysOfImage } from './content-keys.js';
+import { BLOCK_SIZE } from '../units.js';
+import { keysOfImage, type ContentKeys } from './content-keys.js';
 import { findSimilar } from './similar-files.js';
 
 interface Named { readonly path: ByteString; readonly node: FileNode }
@@ -12,7 +14,8 @@ interface Named { readonly path: ByteString; readonly node: FileNode }
 /**
  * With equal content wherever it is; else of the same path; else, if there is just one, of a path that differs in what looks like versions.
  * For what is left, what is gone is read: the one that has most in common. Else of such a path or of the same name; of several the one whose path
- * ends alike longest, then the one of the nearest size.
+ * ends alike longest, then the one of the nearest size. Before one of the same path comes the only one that begins with the same block, when that is gone
+ * or changed: rotated logs go on under names that others had.
  */
 export async function matchFiles(old: Image, now: Image, before: DirectoryNode, after: DirectoryNode, options: ReadOptions): Promise<Map<FileNode, FileNode>> {
   const salt = parseHex(now.manifest.verity.salt, 'manifest.verity.salt');
@@ -27,6 +30,7 @@ export async function matchFiles(old: Image, now: Image, before: DirectoryNode, 
   }
   const matches = new Map<FileNode, FileNode>();
   const unsure = new Map<FileNode, FileNode | undefined>();
+  const changed = new Map<FileNode, FileNode>();
   const kept = new Set<FileNode>();
   for (const { path, node } of walk(after)) {
     if (node.kind !== 'file') continue;
@@ -34,12 +38,19 @@ export async function matchFiles(old: Image, now: Image, before: DirectoryNode, 
     if (samePath !== undefined) kept.add(samePath);
     if (matches.has(node)) continue;
     const alike = byShape.get(shapeOf(path));
-    const sure = byKey.get(await newKeys.keyOf(node.content, options)) ?? samePath ?? (alike?.length === 1 ? alike[0]!.node : undefined);
+    const equal = byKey.get(await newKeys.keyOf(node.content, options));
+    if (equal === undefined && samePath !== undefined) changed.set(node, samePath);
+    const sure = equal ?? samePath ?? (alike?.length === 1 ? alike[0]!.node : undefined);
     if (sure !== undefined) matches.set(node, sure);
     else unsure.set(node, closest(alike, { path, node }) ?? closest(byName.get(nameOf(path)), { path, node }));
   }
   const taken = new Set([...kept, ...matches.values()]);
   const gone = [...new Set(byPath.values())].filter((node) => !taken.has(node));
+  const beginnings = await onlyOnes([...new Set([...gone, ...changed.values()])], oldKeys, options);
+  for (const node of changed.keys()) {
+    const match = beginnings.get(await beginningOf(node, newKeys, options));
+    if (match !== undefined) matches.set(node, match);
+  }
   const guesses = [...unsure.values()].filter((node) => node !== undefined);
   const similar = await findSimilar(old, now, [...new Set([...gone, ...guesses])], [...unsure.keys()], options);
   for (const [node, guess] of unsure) {
@@ -47,6 +58,26 @@ export async function matchFiles(old: Image, now: Image, before: DirectoryNode, 
     if (match !== undefined) matches.set(node, match);
   }
   return matches;
+}
+
+/** @returns by what they begin with, the files that nobody shares that with */
+async function onlyOnes(files: readonly FileNode[], keys: ContentKeys, options: ReadOptions): Promise<Map<string, FileNode | undefined>> {
+  const found = new Map<string, FileNode | undefined>();
+  for (const file of files) {
+    const key = await beginningOf(file, keys, options);
+    found.set(key, found.has(key) ? undefined : file);
+  }
+  return found;
+}
+
+/** @returns the key of the first block */
+function beginningOf({ content: { size, pieces } }: FileNode, keys: ContentKeys, options: ReadOptions): Promise<string> {
+  const first: Piece[] = [];
+  for (const piece of pieces) {
+    if (piece.offset >= BLOCK_SIZE) break;
+    first.push({ ...piece, length: Math.min(piece.length, BLOCK_SIZE - piece.offset) });
+  }
+  return keys.keyOf({ size: Math.min(size, BLOCK_SIZE), pieces: first }, options);
 }
 
 function listOf<K, V>(map: Map<K, V[]>, key: K): V[] {

@@ -5,6 +5,7 @@ import type { DirectoryNode, FileNode } from '../model/tree.js';
 import type { ReadOptions } from '../source/range-source.js';
 import { BLOCK_SIZE, MiB } from '../units.js';
 import type { ChunkTable } from './chunk-table.js';
+import type { CostlyRuns } from './costly-runs.js';
 import type { Aligner, Alignment } from './delta.js';
 import { Extents, type RawRange } from './extents.js';
 import { GzipMaker } from './gzip-maker.js';
@@ -24,6 +25,7 @@ export interface RegionMakerOptions {
   readonly trees: readonly [old: DirectoryNode, now: DirectoryNode];
   readonly matches: ReadonlyMap<FileNode, FileNode>;
   readonly aligner: Aligner;
+  readonly costly: CostlyRuns;
   readonly writer: PatchWriter;
   readonly options: ReadOptions;
 }
@@ -164,7 +166,7 @@ export class RegionMaker {
     const { bytes: oldBytes } = this.compared;
     // Inodes and directories come from anywhere, and take few chunks.
     const alignments = this.to.aligner.align(oldBytes, bytes, Math.max(0, from - oldFrom), kind === 'metadata' ? Infinity : undefined);
-    return { subject, from, now: bytes, oldFrom, old: oldBytes, alignments };
+    return { subject, from, now: bytes, oldFrom, old: oldBytes, alignments: kind === 'metadata' ? alignments : this.to.costly.replace(alignments, oldBytes, bytes) };
   }
 
   private describe({ subject, now, old, oldFrom, alignments }: Comparison, from: number, to: number): void {

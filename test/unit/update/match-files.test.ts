@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { openCodec } from '../../../src/codec/registry.js';
 import { buildImage } from '../../../src/image/build.js';
 import { makePatch, type MakePatchReport } from '../../../src/update/make-patch.js';
 import { noise } from '../../helpers/make-tree.js';
@@ -85,4 +86,22 @@ test('pages that were written anew are new, not different', async () => {
   const { size, data } = await patchBetween({ pages }, { pages: written });
   expect(data).toBeGreaterThan(40 * 3500);
   expect(size).toBeLessThan(6_000);
+});
+
+test('rotated logs: what a file begins with says more than its name', async () => {
+  const [current, former, begun] = [noise(100_000, 50), noise(90_000, 51), noise(3000, 52)];
+  const { size } = await patchBetween({ 'app.log': current, 'app.log.1': former }, { 'app.log': begun, 'app.log.1': Buffer.concat([current, noise(2000, 53)]), 'app.log.2': former });
+  expect(size).toBeLessThan(10_000);
+});
+
+test('text that resembles the old one here and there is stored as it is where that is less', async () => {
+  const line = (bytes: Uint8Array): string => `2026-11-02 host app: INFO request ${Buffer.from(bytes.subarray(0, 4)).toString('hex')} from 10.${bytes.subarray(4, 7).join('.')} took ${bytes[7]} ms status ${200 + bytes[8]! % 4}\n`;
+  const log = (seed: number): Uint8Array => {
+    const values = noise(40_000, seed);
+    return Buffer.from(Array.from({ length: 2000 }, (_, i) => line(values.subarray(i * 20))).join(''));
+  };
+  const [old, now] = [log(60), log(61)];
+  const target = new Uint8Array(now.length);
+  const { size } = await patchBetween({ log: old }, { log: now });
+  expect(size).toBeLessThan(1.05 * openCodec().compress(now, target, 19) + 1500);
 });
