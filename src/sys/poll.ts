@@ -8,9 +8,12 @@ const POLLIN = 1;
 
 const poll = libcFunction('int poll(void *fds, unsigned long nfds, int timeout)');
 
-/** @returns at once; true also for an error that reading would show, and where there is no C library to ask */
-export function isReadable(descriptor: number): boolean {
+/**
+ * @param patience milliseconds to wait for something; this thread does nothing else meanwhile
+ * @returns true also for an error that reading would show, and where there is no C library to ask
+ */
+export function isReadable(descriptor: number, patience = 0): boolean {
   if (poll === undefined) return true;
   const record = pollRecord.encode({ descriptor, events: POLLIN });
-  return Number(poll(record, 1, 0)) !== 0;
+  return Number(poll(record, 1, patience)) !== 0;
 }

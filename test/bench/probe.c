@@ -1,7 +1,7 @@
 // Times single system calls, for test/bench: cc -O2 probe.c -o probe; probe MODE SEED FILE...
 // Prints nanoseconds "p50 p99 mean count". Modes:
 //   apart   pread of 4 KiB, one in each 128 KiB window of the files, in random order: nobody's block is read twice
-//   within  pread of 4 KiB in the first 4 MiB of the first file, after one page of each 64 KiB was read
+//   within  pread of 4 KiB in the first 4 MiB of the first file, after one page of each 64 KiB was read; without reading ahead, so that each is one request
 //   hot     pread of 4 KiB at random from the first 32 MiB of the files, which were read before
 //   map     the same through mmap, touching one byte of each page
 //   stream  read of 1 MiB after another over the first 128 MiB of the files, which were read before
@@ -76,6 +76,7 @@ int main(int argc, char **argv) {
     if (!strcmp(mode, "apart")) {
       for (off_t window = 0; window + (128 << 10) <= info.st_size; window += 128 << 10) add(fd, window + 4096 * below(32));
     } else if (!strcmp(mode, "within")) {
+      require(posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM) == 0, "fadvise");
       for (off_t chunk = 0; chunk < 4 << 20; chunk += 64 << 10) {
         fetch(fd, 4096, chunk);
         for (int page = 1; page < 16; page++) add(fd, chunk + 4096 * page);
