@@ -25,7 +25,9 @@ export class Interruption {
   private readonly interrupt = (signal: Signal): void => {
     const leave = (): void => process.exit(128 + constants.signals[signal]);
     if (this.signal.aborted) leave();
-    this.controller.abort(new ThawfsError('INTERRUPTED', `interrupted by ${signal}`, { detail: { signal } }));
+    this.controller.abort(new ThawfsError('INTERRUPTED', `interrupted by ${signal}`, {
+      detail: { signal }, suggestion: 'Run it again: pull, patch and fill go on where they were, everything else begins anew.',
+    }));
     setTimeout(leave, CLEAN_UP_AT_MOST_MS).unref();
   };
 }

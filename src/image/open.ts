@@ -14,7 +14,7 @@ import type { OnRequest, OpenedSource, RangeSource } from '../source/range-sourc
 import { DEFAULT_CACHE_SIZE, MemoryStore } from '../store/memory-store.js';
 import { RemoteStore } from '../store/remote-store.js';
 import { SingleFlightStore } from '../store/single-flight.js';
-import { requireTrust, type TrustPolicy } from '../trust/policy.js';
+import { demandPolicy, requireTrust, type TrustPolicy } from '../trust/policy.js';
 import { Image, type ImageStatistics } from './image.js';
 import { Locator, type PageShelf } from './locator.js';
 
@@ -38,6 +38,7 @@ export interface OpenOptions extends SourceOptions {
  *   TRUNCATED, STRUCTURE_INVALID when it is no such image; INDEX_DIGEST_MISMATCH; what openSource throws
  */
 export async function openImage(location: string, options: OpenOptions): Promise<Image> {
+  demandPolicy((options as OpenOptions | undefined)?.trust);
   const statistics: ImageStatistics = { requests: 0, bytesFetched: 0, chunksDecoded: 0, chunksRefetched: 0 };
   const onRequest: OnRequest = (request) => {
     statistics.requests++;

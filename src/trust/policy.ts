@@ -70,6 +70,7 @@ export interface TrustInput {
  * @throws BAD_ARGUMENT for a policy that no image can meet; what decodeManifest throws for a manifest that was signed and is still wrong
  */
 export function evaluateTrust({ manifestBytes, signatures, policy }: TrustInput): TrustReport {
+  demandPolicy(policy);
   const keys = new Map(policy.keys.map((key) => [key.keyId, key]));
   const threshold = policy.threshold ?? 1;
   demandPossible(threshold, keys.size);
@@ -85,6 +86,19 @@ export function evaluateTrust({ manifestBytes, signatures, policy }: TrustInput)
   const manifest = decodeManifest(manifestBytes);
   const stale = refuseRollback(manifest, policy, [...keys.keys()]) ?? refuseExpired(manifest, policy.now);
   return { ...report, manifest, ...(stale === undefined ? {} : { refusal: stale }) };
+}
+
+/**
+ * Programs in JavaScript forget it.
+ *
+ * @throws BAD_ARGUMENT when there is none
+ */
+export function demandPolicy(policy: TrustPolicy | undefined): void {
+  if (!Array.isArray(policy?.keys)) {
+    throw new ThawfsError('BAD_ARGUMENT', 'there is no trust policy: nothing says whose images are accepted', {
+      suggestion: 'Give one as the option trust: { keys: loadTrustedKeys(pemTexts), now: Date.now() / 1000 }, or { keys: [], allowUnsigned: true, now: 0 }.',
+    });
+  }
 }
 
 /** @returns what {@link evaluateTrust} found, in words; throws as that */

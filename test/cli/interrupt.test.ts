@@ -51,7 +51,7 @@ test('with --json too', async () => {
   signal('SIGINT');
   const { status, stdout } = await result;
   expect(status).toBe(130);
-  expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'INTERRUPTED', exitCode: 130 } });
+  expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'INTERRUPTED', exitCode: 130, suggestion: expect.stringMatching(/^Run it again/) as unknown } });
 });
 
 test('an image that exists stays as it is', async () => {

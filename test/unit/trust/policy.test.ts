@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { encodeManifest } from '../../../src/format/manifest.js';
 import type { Signature } from '../../../src/format/signatures.js';
+import { openImage } from '../../../src/image/open.js';
 import { makeSignature } from '../../../src/trust/dsse.js';
 import { generateKey, loadPrivateKey, type SigningKey } from '../../../src/trust/keys.js';
 import { evaluateTrust, requireTrust, type SequenceMemory, type TrustPolicy } from '../../../src/trust/policy.js';
@@ -148,4 +149,9 @@ test('every refusal says what to do', () => {
     'image sample has sequence 7, and 99 is the lowest accepted here',
     'image sample expired at 1970-01-01T00:00:01.000Z',
   ]);
+});
+
+test('none, as programs in JavaScript forget it: says so, before anything is read', async () => {
+  const refused = expect.objectContaining({ code: 'BAD_ARGUMENT', message: expect.stringContaining('no trust policy') as unknown }) as unknown;
+  for (const options of [undefined, {}, { trust: {} }]) await expect(openImage('missing', options as never)).rejects.toEqual(refused);
 });
