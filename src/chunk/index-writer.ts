@@ -49,7 +49,7 @@ export class IndexWriter {
     let sizes = level.map((page) => sumFrames(page));
     const pages: Uint8Array[] = [];
     while (level.length > 1) {
-      pages.push(...level);
+      for (const page of level) pages.push(page); // more than a call takes arguments, of an image of terabytes
       [level, sizes] = levelAbove(level, sizes);
     }
     const rootPage = level[0]!;

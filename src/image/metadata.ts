@@ -25,7 +25,7 @@ function tablesOf({ volume }: Ext4Reader): Range[] {
 
 /** @returns where the inode tables end, as far as they are used: bytes from the start of the image */
 export function tablesEnd(reader: Ext4Reader): number {
-  return Math.max(...tablesOf(reader).map(({ offset, length }) => offset + length));
+  return tablesOf(reader).reduce((end, { offset, length }) => Math.max(end, offset + length), 0);
 }
 
 /** Blocks of directories, slow symlinks and xattrs. */

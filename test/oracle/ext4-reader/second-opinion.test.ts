@@ -1,6 +1,6 @@
 /** libext2fs in WebAssembly and our reader see the same tree; what it cannot open is refused as such. */
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect } from '@jest/globals';
 import { Ext4Reader } from '../../../src/ext4/reader/reader.js';
@@ -53,6 +53,24 @@ describe('second opinion', () => {
       expect(process.listeners('uncaughtException')).toEqual([]);
     }));
   }
+
+  oracleTest(['mkfs.ext4'], 'names in large directories are found without reading these again for each', () => withTempDir(async (temp) => {
+    const long = 'n'.repeat(250);
+    mkdirSync(join(temp, 'source/wide'), { recursive: true });
+    for (let i = 0; i < 400; i++) {
+      writeFileSync(join(temp, `source/wide/${i}${long}`), String(i));
+      mkdirSync(join(temp, `source/deep/${i}${long}`), { recursive: true });
+      writeFileSync(join(temp, `source/deep/${i}${long}/file`), String(-i));
+    }
+    makeImage(join(temp, 'image'), '-b 4096', join(temp, 'source'), 64 << 20);
+    const access = memoryImage(readFileSync(join(temp, 'image')));
+    const image = promised(access);
+    let reads = 0;
+    const seen = await all({ size: image.size, read: (offset, length) => { reads++; return image.read(offset, length); } });
+    expect(seen).toEqual(ours(new Ext4Reader(access)));
+    // Each of the two directories has 27 blocks.
+    expect(reads / seen.length).toBeLessThan(10);
+  }));
 
   oracleTest(['mkfs.ext4'], 'more directories than its memory would hold if each stayed open', () => withTempDir(async (temp) => {
     for (let i = 0; i < 2000; i++) mkdirSync(join(temp, 'source', String(i)), { recursive: true });
