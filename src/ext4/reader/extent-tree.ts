@@ -11,7 +11,8 @@ import { inodePlace, type Ext4Inode } from './inode.js';
 import { ALL_BLOCKS, type MapVisitor } from './run.js';
 import type { Volume } from './volume.js';
 
-interface Node {
+/** A node whose header, and whose checksum where there is one, were found sound. */
+export interface ExtentNode {
   readonly view: DataView;
   readonly place: Place;
   readonly entries: number;
@@ -31,7 +32,7 @@ export function visitExtents(volume: Volume, inode: Ext4Inode, from: number, to:
  * one of them, and depth falls by one at every step, so no crafted tree is walked longer than it is large.
  */
 function visitNode(
-  volume: Volume, inode: Ext4Inode, node: Node, low: number, high: number, from: number, to: number, visitor: MapVisitor,
+  volume: Volume, inode: Ext4Inode, node: ExtentNode, low: number, high: number, from: number, to: number, visitor: MapVisitor,
 ): void {
   const { view, place, entries, depth } = node;
   let previousEnd = low;
@@ -63,7 +64,13 @@ function visitNode(
   }
 }
 
-function readNode(volume: Volume, inode: Ext4Inode, block: number, parent: Place, depth: number): Node {
+/** Kept: reads of a large file come this way one after another, and checking a block takes longer than copying what they ask for. */
+function readNode(volume: Volume, inode: Ext4Inode, block: number, parent: Place, depth: number): ExtentNode {
+  // A crafted image may name a block for several inodes and depths: for each it is checked.
+  return volume.extentNodes.get(`${inode.number} ${block} ${depth}`, () => checkNode(volume, inode, block, parent, depth));
+}
+
+function checkNode(volume: Volume, inode: Ext4Inode, block: number, parent: Place, depth: number): ExtentNode {
   volume.checkBlocks(block, 1, parent, 'index entry leaf');
   const bytes = volume.readBlock(block);
   const place = { record: `extent block ${block} of inode ${inode.number}`, offset: block * volume.blockSize };
@@ -80,7 +87,7 @@ function readNode(volume: Volume, inode: Ext4Inode, block: number, parent: Place
 }
 
 /** @param expectedDepth undefined for the root, which says how deep the tree is */
-function openNode(view: DataView, place: Place, expectedDepth: number | undefined): Node {
+function openNode(view: DataView, place: Place, expectedDepth: number | undefined): ExtentNode {
   const isRoot = expectedDepth === undefined;
   const magic = view.getUint16(0, true);
   if (magic !== EXTENT_MAGIC) throw badField(place, 'extent header magic', `is 0x${magic.toString(16)}, not 0x${EXTENT_MAGIC.toString(16)}`);

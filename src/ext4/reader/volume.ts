@@ -8,6 +8,7 @@ import {
 } from '../../format/ext4/superblock.js';
 import { badChecksum, badField, unsupported, type Place } from './fault.js';
 import { requireReadable } from './features.js';
+import type { ExtentNode } from './extent-tree.js';
 import { readGroup, type Group } from './group.js';
 import { GroupLayout } from './layout.js';
 import { LruCache } from '../../bytes/lru-cache.js';
@@ -17,6 +18,7 @@ const MAX_LOG_BLOCK_SIZE = 6;
 const GROUP_CACHE_SIZE = 1024;
 /** Blocks of inode tables: files of one directory mostly have neighbouring inodes. */
 const TABLE_CACHE_SIZE = 64;
+const EXTENT_CACHE_SIZE = 64;
 const place: Place = { record: 'superblock', offset: SUPERBLOCK_OFFSET };
 
 export class Volume {
@@ -44,6 +46,8 @@ export class Volume {
   readonly hasLargeDirectories: boolean;
   readonly hasFileTypes: boolean;
   private readonly groups = new LruCache<number, Group>(GROUP_CACHE_SIZE);
+  /** Blocks of extent trees by inode, block and depth. */
+  readonly extentNodes = new LruCache<string, ExtentNode>(EXTENT_CACHE_SIZE);
   private readonly tableBlocks = new LruCache<number, Uint8Array>(TABLE_CACHE_SIZE);
 
   /**

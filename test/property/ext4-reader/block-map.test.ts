@@ -1,6 +1,7 @@
 /** Block maps made of anything: the walk ends soon, and what it says is in order and inside the device. */
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { LruCache } from '../../../src/bytes/lru-cache.js';
 import { ThawfsError } from '../../../src/errors.js';
 import { mapRuns } from '../../../src/ext4/reader/mapping.js';
 import type { Ext4Inode } from '../../../src/ext4/reader/inode.js';
@@ -11,10 +12,13 @@ import { badField, type Place } from '../../../src/ext4/reader/fault.js';
 const BLOCK = 1024;
 const BLOCKS = 64;
 
-function volumeOf(bytes: Uint8Array): Volume {
+function volumeOf(bytes: Uint8Array, onRead: () => void = () => undefined): Volume {
   return {
-    blockSize: BLOCK, blockCount: BLOCKS, hasMetadataChecksums: false,
-    readBlock: (block: number) => bytes.slice(block * BLOCK, (block + 1) * BLOCK),
+    blockSize: BLOCK, blockCount: BLOCKS, hasMetadataChecksums: false, extentNodes: new LruCache(4),
+    readBlock: (block: number) => {
+      onRead();
+      return bytes.slice(block * BLOCK, (block + 1) * BLOCK);
+    },
     checkBlocks: (first: number, count: number, place: Place, field: string) => {
       if (first < 1 || first + count > BLOCKS) throw badField(place, field, 'is outside');
     },
@@ -108,5 +112,21 @@ describe('block maps', () => {
     extentIndex.encode({ block: 50, leafLo: 1 }, root, 24);
     expect(() => mapRuns(volumeOf(bytes), inodeOf('extents', root))).toThrow(expect.objectContaining({ code: 'BAD_FIELD' }));
     expect(mapRuns(volumeOf(bytes), inodeOf('extents', root), 0, 10)).toEqual([{ logical: 0, physical: 9, count: 1, unwritten: false }]);
+  });
+
+  test('a block of an extent tree is read once for all reads of a file, and again for another inode that names it', () => {
+    const bytes = new Uint8Array(BLOCK * BLOCKS);
+    extentHeader.encode({ magic: EXTENT_MAGIC, entries: 1, max: 84, depth: 0 }, bytes, BLOCK);
+    extent.encode({ block: 0, length: 20, startLo: 9 }, bytes, BLOCK + 12);
+    const root = new Uint8Array(60);
+    extentHeader.encode({ magic: EXTENT_MAGIC, entries: 1, max: 4, depth: 1 }, root);
+    extentIndex.encode({ block: 0, leafLo: 1 }, root, 12);
+    let reads = 0;
+    const volume = volumeOf(bytes, () => { reads++; });
+    const inode = inodeOf('extents', root);
+    for (let block = 0; block < 10; block++) expect(mapRuns(volume, inode, block, block + 1)).toEqual([{ logical: 0, physical: 9, count: 20, unwritten: false }]);
+    expect(reads).toBe(1);
+    mapRuns(volume, { ...inode, number: 13 });
+    expect(reads).toBe(2);
   });
 });
