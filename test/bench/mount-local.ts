@@ -5,10 +5,10 @@
  * are in the page cache; "cold" is a fresh mount.
  *
  * What the figures of a served mount are made of, where they are above the peers' (two cores of a virtual machine):
- * - "4K in memory" of the tree: 24 us after some 3000 requests (passthrough 27 in the same run), but 31 to 37 in the first thousand, which is what is measured here: V8 has not optimized
- *   yet. The digest of the block, which every page needs once, is about 4 us of it. Reader and server on one processor: 31 against 19.
+ * - "4K in memory" of the tree: 24 to 32 us after some 3000 requests (four runs; passthrough 26 to 29), 31 to 38 in the first thousand, which is what is measured here: V8 has not optimized
+ *   yet. Rehearsing did not change that. The digest of the block, which every page needs once, is about 4 us of it. Reader and server on one processor: 31 against 19.
  * - p99 of "cold 4K": before servers rehearsed the first 130 reads took 0.5 to 0.8 ms of processor time (0.12 later): a page of fresh memory costs 20 us on that machine, and a chunk
- *   has sixteen; then code that is not compiled, and 0.3 ms for the digests of each 8 MiB stretch. By processor time p99 fell from 0.91-1.05 ms to 0.42-0.59. What is left: collecting garbage, and V8's compiler on the second processor.
+ *   has sixteen; then code that is not compiled, and 0.3 ms for the digests of each 8 MiB stretch. By processor time, on a loaded machine, p99 fell from 0.91-1.05 ms to 0.42-0.59. What is left: collecting garbage, and V8's compiler on the second processor.
  *
  * Needs root, /dev/fuse, loop devices; cc and libfuse3-dev for the probe and the C peer.
  */
