@@ -4,12 +4,13 @@
  * PART is start, bytes, everything, fill, latency or casync; by default all. Three rounds of a part take less than 300 s for an image of 200 MB. Everything
  * goes through one shaped link (test/helpers/slow-link.ts), the downloads by curl too. In the environment: PROGRAM, the shell command that starts from
  * the mounted tree, {} for where that is; IMAGES, a folder in which images of TREE are kept for the next call; THAWFS, another program to measure.
- * Needs root, loop devices, curl, zstd, mksquashfs. Medians of interleaved rounds, each in a fresh folder.
+ * Needs root, loop devices, nginx, curl, zstd, mksquashfs. Medians of interleaved rounds, each in a fresh folder.
  */
-import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
+import { withNginx } from '../helpers/nginx.js';
 import { startSlowLink, type LinkShape } from '../helpers/slow-link.js';
 import { openImage } from '../../src/image/open.js';
 import { chunksOf, ProfileLocator } from '../../src/image/profile/locate.js';
@@ -141,18 +142,17 @@ async function casync(base: string): Promise<void> {
   });
 }
 
-function serve(): Promise<{ port: number; server: ChildProcess }> {
-  const server = spawn('bash', ['-c', `exec ${thawfs} serve ${images} --port 0`], { stdio: ['ignore', 'pipe', 'ignore'] });
-  return new Promise((resolve) => server.stdout.on('data', (text: Buffer) => {
-    const port = /:(\d+)\//.exec(text.toString())?.[1];
-    if (port !== undefined) resolve({ port: Number(port), server });
-  }));
-}
-
 await prepare();
 process.stdout.write(`${machine()}\n${tree}: image ${(statSync(plain).size / 1e6).toFixed(1)} MB\nprogram: ${program}\n`);
-const { port, server } = await serve();
 try {
+  mkdirSync(`${folder}/nginx`, { recursive: true });
+  await withNginx(`${folder}/nginx`, images, '', measure);
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
+
+/** @param port of the server that has the images */
+async function measure(port: number): Promise<void> {
   await throughLink(port, near, async (base) => {
     if (parts.has('start')) await startRace(base);
     if (parts.has('bytes')) {
@@ -173,7 +173,4 @@ try {
     if (parts.has('casync')) await casync(base);
   });
   if (parts.has('fill')) await throughLink(port, far, fillShare);
-} finally {
-  server.kill();
-  rmSync(folder, { recursive: true, force: true });
 }

@@ -1,53 +1,26 @@
 /** A real web server as judge of our requests, and of the fake server that all other tests believe. */
-import { spawn } from 'node:child_process';
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect } from '@jest/globals';
 import { openSource } from '../../../src/source/open-source.js';
-import { freePort } from '../../helpers/free-port.js';
-import { until } from '../../helpers/mounted.js';
+import { withNginx } from '../../helpers/nginx.js';
 import { oracleTest } from '../../helpers/oracle.js';
 import { withRangeServer } from '../../helpers/range-server.js';
 import { withTempDir } from '../../helpers/temp-dir.js';
 
 const content = Buffer.from(Array.from({ length: 300_000 }, (_, i) => i % 251));
 
-function listening(port: number): Promise<void> {
-  return until(() => new Promise<boolean>((resolve) => {
-    const socket = connect(port, '127.0.0.1', () => { socket.destroy(); resolve(true); }).on('error', () => { resolve(false); });
-  }), 'nginx listens');
-}
-
 /** @param body receives the server's URL and its document root, which holds `app.img.zst` */
-async function withNginx(body: (url: string, root: string) => Promise<void>): Promise<void> {
+async function withServer(body: (url: string, root: string) => Promise<void>): Promise<void> {
   await withTempDir(async (directory) => {
-    const port = await freePort();
     const root = join(directory, 'root');
     mkdirSync(root);
     writeFileSync(join(root, 'app.img.zst'), content);
-    const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `${kind}_temp_path ${directory}/${kind};`).join(' ');
-    writeFileSync(join(directory, 'nginx.conf'), `
-      daemon off; master_process off; pid ${directory}/pid; error_log ${directory}/error.log;
-      events {}
-      http {
-        access_log off; ${temporary}
-        server {
-          listen 127.0.0.1:${port}; root ${root};
-          location /moved/ { return 302 /app.img.zst; }
-          location /secret/ { return 401; }
-          location /whole/ { alias ${root}/; max_ranges 0; }
-        }
-      }`);
-    const nginx = spawn('nginx', ['-c', join(directory, 'nginx.conf'), '-e', join(directory, 'error.log')], { stdio: 'ignore' });
-    const ended = new Promise((resolve) => { nginx.on('exit', resolve); });
-    try {
-      await listening(port);
-      await body(`http://127.0.0.1:${port}`, root);
-    } finally {
-      nginx.kill();
-      await ended;
-    }
+    const locations = `
+      location /moved/ { return 302 /app.img.zst; }
+      location /secret/ { return 401; }
+      location /whole/ { alias ${root}/; max_ranges 0; }`;
+    await withNginx(directory, root, locations, (port) => body(`http://127.0.0.1:${port}`, root));
   });
 }
 
@@ -63,7 +36,7 @@ async function tell(url: string, range: string): Promise<Told> {
 
 describe('nginx', () => {
   oracleTest(['nginx'], 'serves us ranges, redirects and refusals', async () => {
-    await withNginx(async (url) => {
+    await withServer(async (url) => {
       for (const path of ['/app.img.zst', '/moved/app.img.zst']) {
         const { source, opening } = await openSource(url + path, 65536);
         expect(source.size).toBe(content.length);
@@ -81,7 +54,7 @@ describe('nginx', () => {
   });
 
   oracleTest(['nginx'], 'a file replaced on the server is found out', async () => {
-    await withNginx(async (url, root) => {
+    await withServer(async (url, root) => {
       const { source } = await openSource(`${url}/app.img.zst`, 1000);
       writeFileSync(join(root, 'new'), content.subarray(0, 299_000));
       renameSync(join(root, 'new'), join(root, 'app.img.zst'));
@@ -91,7 +64,7 @@ describe('nginx', () => {
   });
 
   oracleTest(['nginx'], 'and our fake server answer ranges alike', async () => {
-    await withNginx((url) => withRangeServer(content, {}, async (fake) => {
+    await withServer((url) => withRangeServer(content, {}, async (fake) => {
       for (const range of ['bytes=0-0', 'bytes=5-100', 'bytes=299999-400000', 'bytes=299990-', 'bytes=-7', 'bytes=300000-300001']) {
         expect([range, await tell(fake.url, range)]).toEqual([range, { ...await tell(`${url}/app.img.zst`, range), ...(range.includes('300001') ? { length: '0' } : {}) }]);
       }
