@@ -4,7 +4,6 @@
  */
 import { readSync, writeSync } from 'node:fs';
 import { ChunkMissing, ifHere } from '../bytes/random-access.js';
-import { isReadable } from '../sys/poll.js';
 import { REQUEST_BUFFER_SIZE } from './device.js';
 import { answer, type ErrnoOf } from './dispatch.js';
 import type { FileSystem } from './file-system.js';
@@ -16,9 +15,6 @@ import type { Trace } from './trace.js';
 
 /** Room for the largest READ with its header. */
 export const REPLY_BUFFER_SIZE = MAX_READ_SIZE + 4096;
-
-/** Milliseconds without a request after which there is time to rehearse: whoever reads one block after another is not to be held up between two. */
-const QUIET = 20;
 
 export interface SessionOptions {
   /** Open and initialised. */
@@ -34,55 +30,33 @@ export interface SessionOptions {
   /** Called before and after every request: how a watchdog sees a loop that is stuck. */
   readonly busy?: (busy: boolean) => void;
   readonly trace?: Trace;
-  /** How thoroughly it rehearses; each read may take memory for a chunk. */
-  readonly rehearsedReads: number;
-  /** Runs a part of a rehearsal, and keeps what it does from those who count or listen. */
-  readonly aside?: (play: () => void) => void;
 }
 
 export class Session {
   // Touched in advance: the kernel pins these pages, and a fault in the middle of a copy under SIGKILL would fail the request.
   private readonly request = new Request(new Uint8Array(REQUEST_BUFFER_SIZE).fill(1));
   private readonly reply: Reply;
-  /** What is left to rehearse; absent when nothing is. */
-  private script: Iterator<Uint8Array> | undefined;
 
   constructor(private readonly options: SessionOptions) {
     this.reply = new Reply(new Uint8Array(REPLY_BUFFER_SIZE).fill(1), options.validSeconds);
-    this.script = rehearsal(options.fileSystem, options.rehearsedReads);
   }
 
-  /**
-   * Answers made-up requests, and keeps the answers to itself; goes on where it stopped before. What is not here is left out.
-   *
-   * @param enough looked at before each of them
-   */
+  /** Answers made-up requests, and keeps the answers to itself. What is not here is left out. @param enough looked at between two of them */
   rehearse(enough: () => boolean): void {
-    if (this.script === undefined || enough()) return;
-    const play = (): void => {
-      do if (!this.rehearseOne()) this.script = undefined;
-      while (this.script !== undefined && !enough());
-    };
-    if (this.options.aside === undefined) play();
-    else this.options.aside(play);
-  }
-
-  private rehearseOne(): boolean {
-    const { request, reply, script, options: { fileSystem, errnoOf } } = this;
-    const next = ifHere(() => script?.next());
-    if (next === undefined || next.done === true) return false;
-    request.buffer.set(next.value);
-    if (request.accept(next.value.length)) ifHere(() => answer(fileSystem, request, reply, errnoOf));
-    return true;
+    const { request, reply, options: { fileSystem, errnoOf } } = this;
+    ifHere(() => {
+      for (const bytes of rehearsal(fileSystem)) {
+        if (enough()) break;
+        request.buffer.set(bytes);
+        if (request.accept(bytes.length)) ifHere(() => answer(fileSystem, request, reply, errnoOf));
+      }
+    });
   }
 
   /** Serves until the file system is unmounted or its connection aborted. */
   serve(): void {
     const { request, reply, options: { fd, fileSystem, errnoOf, trace, busy, interrupted, defer } } = this;
-    for (;;) {
-      this.rehearseWhileQuiet();
-      const received = receive(fd, request.buffer);
-      if (received === undefined) break;
+    for (let received = receive(fd, request.buffer); received !== undefined; received = receive(fd, request.buffer)) {
       if (!request.accept(received)) continue;
       busy?.(true);
       try {
@@ -98,16 +72,6 @@ export class Session {
       }
       busy?.(false);
     }
-  }
-
-  private rehearseWhileQuiet(): void {
-    const { fd } = this.options;
-    let patience = QUIET;
-    this.rehearse(() => {
-      const asked = isReadable(fd, patience);
-      patience = 0;
-      return asked;
-    });
   }
 }
 

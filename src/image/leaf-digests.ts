@@ -10,12 +10,15 @@ import { BLOCK_SIZE, MiB } from '../units.js';
 /** Bytes of hash tree in memory at most: the leaves of 512 MiB. */
 const MEMORY_SIZE = 4 * MiB;
 
+/** A part of the tree that was asked for: the second time it is worth decoding. */
+interface Stretch { bytes?: Uint8Array | undefined; asked: boolean }
+
 export class LeafDigests {
   private readonly start: number;
   private readonly end: number;
   private readonly chunkSize: number;
   /** By the number of the chunk that holds them. */
-  private readonly stretches: LruCache<number, { bytes?: Uint8Array | undefined }>;
+  private readonly stretches: LruCache<number, Stretch>;
 
   /** @param load a whole chunk that is here, verified; the caller owns it */
   constructor(manifest: Manifest, private readonly load: (chunk: number) => Uint8Array | undefined) {
@@ -25,7 +28,7 @@ export class LeafDigests {
     this.stretches = new LruCache(Math.ceil(MEMORY_SIZE / this.chunkSize));
   }
 
-  /** @returns a view, undefined when they are not at hand: they lie beyond the file system, or are not here */
+  /** @returns a view, undefined when they are not at hand: they lie beyond the file system, are not here, or nobody has asked for their neighbours lately */
   of(chunk: number): Uint8Array | undefined {
     const { chunkSize } = this;
     if ((chunk + 1) * chunkSize > this.end) return undefined;
@@ -34,8 +37,9 @@ export class LeafDigests {
     const holder = Math.floor(offset / chunkSize);
     const within = offset - holder * chunkSize;
     if (within + length > chunkSize) return undefined;
-    const stretch = this.stretches.get(holder, () => ({}));
-    stretch.bytes ??= this.load(holder);
+    const stretch = this.stretches.get(holder, () => ({ asked: false }));
+    if (stretch.asked) stretch.bytes ??= this.load(holder);
+    stretch.asked = true;
     return stretch.bytes?.subarray(within, within + length);
   }
 }

@@ -12,21 +12,15 @@ import { recordOf } from './messages.js';
 import type { MountPlan } from './plan.js';
 import { FUSE_DESCRIPTOR, SessionGate, VALID_SECONDS, type ThreadInput, type ThreadMessage } from './session-gate.js';
 
-/** After fewer than a hundred reads code is still being compiled, and memory for chunks touched for the first time. A standby leaves it at what keeps it small. */
-const READS = 128;
-const READS_OF_A_STANDBY = 48;
-
 async function run({ words, counters, standby }: ThreadInput, port: MessagePort): Promise<void> {
   const plan = await new Promise<MountPlan>((resolve) => { port.once('message', resolve); });
   const post = (message: ThreadMessage): void => { port.postMessage(message); };
   const gate = new SessionGate(words);
   const log = new BlockLog();
-  const statistics = countersIn(counters);
-  /** Whether the main thread is told. */
-  let heard = false;
+  let serving = false;
   const content = await openLocalContent(plan, counters, {
-    onTouch: (chunk) => { if (heard && !gate.isLocal) post({ type: 'touched', chunk }); },
-    onRead: (offset, length) => { if (heard) for (const range of log.add(offset, length)) post({ type: 'read', ...range }); },
+    onTouch: (chunk) => { if (serving && !gate.isLocal) post({ type: 'touched', chunk }); },
+    onRead: (offset, length) => { if (serving) for (const range of log.add(offset, length)) post({ type: 'read', ...range }); },
   }).catch((error: unknown) => { post({ type: 'failed', error: recordOf(error) }); });
   if (content === undefined) return;
   const session = new Session({
@@ -35,22 +29,15 @@ async function run({ words, counters, standby }: ThreadInput, port: MessagePort)
     interrupted: (unique) => { post({ type: 'interrupted', unique }); },
     busy: (busy) => { gate.mark(busy); },
     // A thread that never yields never flushes process.stderr.
-    rehearsedReads: standby ? READS_OF_A_STANDBY : READS,
-    // What nobody asked for is not counted, recorded, or taken for a sign of what is being read.
-    aside: (play) => {
-      const { memoryHits, diskHits } = statistics;
-      const before = heard;
-      heard = false;
-      play();
-      heard = before;
-      Object.assign(statistics, { memoryHits, diskHits });
-    },
     ...(plan.trace ? { trace: (request, outcome) => { writeSync(2, `${describe(request, outcome)}\n`); } } : {}),
   });
   post({ type: 'loaded' });
-  if (standby) session.rehearse(() => gate.isOpen);
+  if (standby) {
+    session.rehearse(() => gate.isOpen);
+    Object.assign(countersIn(counters), { memoryHits: 0, diskHits: 0 }); // Nobody asked.
+  }
   const successor = gate.wait();
-  heard = true;
+  serving = true;
   if (successor) requestResend(FUSE_DESCRIPTOR);
   session.serve();
   await content.close();

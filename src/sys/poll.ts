@@ -8,12 +8,9 @@ const POLLIN = 1;
 
 const poll = libcFunction('int poll(void *fds, unsigned long nfds, int timeout)');
 
-/**
- * @param patience milliseconds to wait for something; this thread does nothing else meanwhile
- * @returns true also for an error that reading would show, and where there is no C library to ask
- */
-export function isReadable(descriptor: number, patience = 0): boolean {
+/** @returns at once; true also for an error that reading would show, and where there is no C library to ask */
+export function isReadable(descriptor: number): boolean {
   if (poll === undefined) return true;
   const record = pollRecord.encode({ descriptor, events: POLLIN });
-  return Number(poll(record, 1, patience)) !== 0;
+  return Number(poll(record, 1, 0)) !== 0;
 }

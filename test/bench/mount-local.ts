@@ -6,9 +6,9 @@
  *
  * What the figures of a served mount are made of, where they are above the peers' (two cores of a virtual machine):
  * - "4K in memory" of the tree: 24 to 32 us after some 3000 requests (four runs; passthrough 26 to 29), 31 to 38 in the first thousand, which is what is measured here: V8 has not optimized
- *   yet. Rehearsing did not change that. The digest of the block, which every page needs once, is about 4 us of it. Reader and server on one processor: 31 against 19.
- * - p99 of "cold 4K": before servers rehearsed the first 130 reads took 0.5 to 0.8 ms of processor time (0.12 later): a page of fresh memory costs 20 us on that machine, and a chunk
- *   has sixteen; then code that is not compiled, and 0.3 ms for the digests of each 8 MiB stretch. By processor time, on a loaded machine, p99 fell from 0.91-1.05 ms to 0.42-0.59. What is left: collecting garbage, and V8's compiler on the second processor.
+ *   yet. The digest of the block, which every page needs once, is about 4 us of it.
+ * - p99 of "cold 4K": the first 130 reads take 0.5 to 0.8 ms of processor time, 0.12 later: a page of fresh memory costs 20 us on that machine, and a chunk has sixteen; then code that is not
+ *   compiled, and 0.3 ms for the digests of each 8 MiB stretch. Having the first server rehearse such reads in advance halved that time, but no run of this benchmark showed it, and it took 8 to 15 MB more for each process: not done.
  *
  * Needs root, /dev/fuse, loop devices; cc and libfuse3-dev for the probe and the C peer.
  */
