@@ -3,6 +3,7 @@ import { readdirSync } from 'node:fs';
 import { defaultCacheFolder } from '../mount/cache-folder.js';
 import { anticipateMount } from '../mount/load-supervisor.js';
 import { INSIDE } from '../mount/namespace.js';
+import { rawFolderOf } from '../store/raw-folder.js';
 import '../sys/wasm-tiering.js';
 import { wordsOfOurs } from './words.js';
 
@@ -23,7 +24,7 @@ function willMount(argv: readonly string[]): boolean {
 /** Whether a cache has complete images, which nobody has to serve: this may be one of them. */
 function hasRawImages(cache: string): boolean {
   try {
-    return readdirSync(`${cache}/raw`).length > 0;
+    return readdirSync(rawFolderOf(cache)).length > 0;
   } catch {
     return false;
   }

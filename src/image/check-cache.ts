@@ -11,6 +11,7 @@ import { openCodec } from '../codec/registry.js';
 import { ThawfsError } from '../errors.js';
 import { DIGEST_SIZE, hashLeaves, sha256 } from '../hash/sha256.js';
 import type { DiskStore } from '../store/disk-store.js';
+import { rawFolderOf } from '../store/raw-folder.js';
 import { BLOCK_SIZE, MiB } from '../units.js';
 import { parseUuid } from '../bytes/uuid.js';
 import { rememberedHeads, type RememberedHead } from './cached-images.js';
@@ -107,11 +108,11 @@ interface RawImage { readonly rootHash: string; readonly path: string; readonly 
 function rawImagesOf(folder: string): RawImage[] {
   let names: string[];
   try {
-    names = readdirSync(`${folder}/raw`);
+    names = readdirSync(rawFolderOf(folder));
   } catch {
     return [];
   }
-  return names.filter((name) => /^[0-9a-f]{64}$/.test(name)).sort().map((name) => ({ rootHash: name, path: `${folder}/raw/${name}`, space: statSync(`${folder}/raw/${name}`).blocks * 512 }));
+  return names.filter((name) => /^[0-9a-f]{64}$/.test(name)).sort().map((name) => ({ rootHash: name, path: `${rawFolderOf(folder)}/${name}`, space: statSync(`${rawFolderOf(folder)}/${name}`).blocks * 512 }));
 }
 
 async function isSoundRaw(path: string, { manifest }: RememberedHead, signal: AbortSignal | undefined): Promise<boolean> {

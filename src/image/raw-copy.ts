@@ -6,6 +6,7 @@ import { closeSync, fsyncSync, ftruncateSync, openSync, readFileSync, readdirSyn
 import { setImmediate as turn } from 'node:timers/promises';
 import { ifErrno, ThawfsError } from '../errors.js';
 import type { DiskStore } from '../store/disk-store.js';
+import { rawFolderOf } from '../store/raw-folder.js';
 import { makeFolder } from '../sys/make-folder.js';
 import { isRunning } from '../sys/process.js';
 import { MiB } from '../units.js';
@@ -24,7 +25,7 @@ const SPARE_SPACE = 64 * MiB;
 export async function writeRawCopy(image: LazyImage, store: DiskStore, signal?: AbortSignal): Promise<string> {
   const path = rawCopyPath(store.folder, image.manifest.verity.rootHash);
   if (findRawCopy(store.folder, image.manifest.verity.rootHash) !== undefined) return path;
-  makeFolder(`${store.folder}/raw`, 0o700);
+  makeFolder(rawFolderOf(store.folder), 0o700);
   removePartial(path);
   requireSpace(store, image.size);
   const partial = `${path}.${process.pid}.partial`;
@@ -70,7 +71,7 @@ export function findRawCopy(cache: string, rootHash: string): string | undefined
 }
 
 function rawCopyPath(cache: string, rootHash: string): string {
-  return `${cache}/raw/${rootHash}`;
+  return `${rawFolderOf(cache)}/${rootHash}`;
 }
 
 function sealOf(path: string): string {

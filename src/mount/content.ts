@@ -7,11 +7,11 @@ import { LazyImage } from '../image/lazy-image.js';
 import { localMetadataSize } from '../image/local-metadata.js';
 import { prefetchProfile } from '../image/profile/prefetch.js';
 import { readProfile, Recording } from '../image/profile/recording.js';
+import { LocalBytes } from '../sys/local-bytes.js';
 import { Completion } from './completion.js';
-import { fileSystemOver, localOptions, noted } from './local-content.js';
+import { fileSystemOver, localOptions, noted, type ImageBytes } from './local-content.js';
 import { OriginFailures } from './origin-failures.js';
 import type { ImagePlan, MountPlan } from './plan.js';
-import { openRaw, type ImageBytes } from './raw-file.js';
 
 export interface Content {
   readonly fileSystem: FileSystem;
@@ -85,7 +85,7 @@ async function prefetch(image: LazyImage, plan: ImagePlan): Promise<void> {
 }
 
 function openFile(path: string): OpenedBytes {
-  const bytes = openRaw(path);
+  const bytes = LocalBytes.open(path);
   const nothing = (): void => undefined;
   return { bytes, fetch: () => Promise.resolve(), touch: nothing, record: nothing, prefetch: nothing, begin: nothing, finish: nothing, localMetadataSize: () => 0, status: () => ({ rawSize: bytes.size }) };
 }

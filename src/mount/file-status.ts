@@ -1,9 +1,9 @@
 /** Status of a mount file by file: what is here, and which files the last faults were about. Looks at the cache itself; servers are only asked what they are. */
 import { localFiles, type LocalFile } from '../image/local-files.js';
+import { LocalBytes } from '../sys/local-bytes.js';
 import { LocalView, type ServedImage } from './local-view.js';
 import { rawCopyUnder } from './mount-table.js';
 import { findOwnMount } from './own-mount.js';
-import { openRaw } from './raw-file.js';
 import { ask, defaultRuntimeFolder } from './runtime-folder.js';
 import type { LiveMount } from './status.js';
 
@@ -49,10 +49,6 @@ async function servedFiles(mount: LiveMount): Promise<LayerFiles> {
 }
 
 function rawFiles(path: string): LocalFile[] {
-  const bytes = openRaw(path);
-  try {
-    return [...localFiles({ bytes, chunkSize: 65_536, isLocal: () => true })];
-  } finally {
-    bytes.close();
-  }
+  using bytes = LocalBytes.open(path);
+  return [...localFiles({ bytes, chunkSize: 65_536, isLocal: () => true })];
 }

@@ -2,15 +2,20 @@
  * What a server answers at once, from what is here: the session thread's half. Nothing of what fetching needs is loaded for it,
  * because readers wait for this half when a server is started that has to serve right away.
  */
+import type { RandomAccess } from '../bytes/random-access.js';
 import type { FileSystem } from '../fuse/file-system.js';
+import type { FileBytes } from '../fuse/single-file.js';
 import { LocalImage } from '../image/local-image.js';
 import { DiskStore } from '../store/disk-store.js';
+import { LocalBytes } from '../sys/local-bytes.js';
 import { MiB } from '../units.js';
 import { IMAGE_FILE, type ImagePlan, type MountPlan } from './plan.js';
-import { openRaw, type ImageBytes } from './raw-file.js';
 
 /** Bytes of decoded chunks in the memory of each half. Little: what the kernel caches need not be here, and a small process dies quickly. */
 export const MEMORY_SIZE = 8 * MiB;
+
+/** The raw image as both back-ends read it. */
+export type ImageBytes = RandomAccess & FileBytes;
 
 /** What the session thread tells the main thread, which knows what to make of it. */
 export interface Observer {
@@ -32,8 +37,8 @@ export interface LocalContent {
 export async function openLocalContent(plan: MountPlan, counters: Float64Array, observer: Observer): Promise<LocalContent> {
   const { content } = plan;
   if (content.kind === 'raw') {
-    const file = openRaw(content.path);
-    return { fileSystem: await fileSystemOver(plan, file), close: () => { file.close(); } };
+    const file = LocalBytes.open(content.path);
+    return { fileSystem: await fileSystemOver(plan, file), close: () => { file[Symbol.dispose](); } };
   }
   const image = await LocalImage.openLocal({ ...localOptions(content), counters, onTouch: (chunk) => { observer.onTouch(chunk); } });
   const bytes = content.record === undefined ? image : noted(image, (offset, length) => { observer.onRead(offset, length); });

@@ -1,5 +1,6 @@
 /** Raw images that nobody has mounted. */
 import { existsSync, readdirSync, realpathSync, rmSync } from 'node:fs';
+import { rawFolderOf } from '../store/raw-folder.js';
 import { backingFile, loopDevices } from '../sys/loop-files.js';
 
 /**
@@ -9,7 +10,7 @@ import { backingFile, loopDevices } from '../sys/loop-files.js';
  * @returns root hashes of the images that were removed
  */
 export function removeUnusedRawCopies(cache: string): string[] {
-  const folder = `${cache}/raw`;
+  const folder = rawFolderOf(cache);
   if (!existsSync(folder)) return [];
   const used = new Set(loopDevices().map(backingFile));
   const unused = readdirSync(folder).filter((name) => /^[0-9a-f]{64}$/.test(name) && !used.has(realpathSync(`${folder}/${name}`))).sort();

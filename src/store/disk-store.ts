@@ -19,6 +19,7 @@ import { makeFolder } from '../sys/make-folder.js';
 import { writeFully } from '../sys/write.js';
 import { bootId } from '../sys/identity.js';
 import { BLOCK_SIZE, roundUp } from '../units.js';
+import { rawFolderOf } from './raw-folder.js';
 
 /** Bytes that a cache may take unless somebody says otherwise. */
 export const DEFAULT_DISK_BUDGET = 4 * 1024 ** 3;
@@ -250,7 +251,7 @@ export class DiskStore {
   }
 
   private rawSpace(): number {
-    const folder = `${this.folder}/raw`;
+    const folder = rawFolderOf(this.folder);
     if (!existsSync(folder)) return 0;
     return readdirSync(folder).reduce((sum, name) => sum + (statSync(`${folder}/${name}`, { throwIfNoEntry: false })?.blocks ?? 0) * 512, 0);
   }

@@ -28,8 +28,15 @@ export class LocalBytes implements RandomAccess, Disposable {
 
   read(offset: number, length: number): Uint8Array {
     const bytes = Buffer.allocUnsafeSlow(length);
-    const done = readUpTo(this.fd, bytes, offset, this.path);
-    if (done === length) return bytes;
+    this.readInto(bytes, offset);
+    return bytes;
+  }
+
+  /** Fills `target`. @throws as {@link read} */
+  readInto(target: Uint8Array, offset: number): void {
+    const { length } = target;
+    const done = readUpTo(this.fd, target, offset, this.path);
+    if (done === length) return;
     throw new ThawfsError('TRUNCATED', `${this.path}: has ${offset + done} bytes, bytes ${offset}-${offset + length - 1} were wanted`, { detail: { path: this.path, offset, length } });
   }
 

@@ -28,10 +28,7 @@ export class CostlyRuns {
     let run: Alignment[] = [];
     let size = 0;
     const close = (): void => {
-      const [start, plain] = [run[0]?.start ?? 0, now.subarray(run[0]?.start ?? 0, (run[0]?.start ?? 0) + size)];
-      if (run.length > 1 && size >= RUN_MIN && this.sizeOf((writer) => { writer.literal(plain); }) < this.sizeOf((writer) => { describe(writer, run, old, now); })) {
-        kept.push({ start, length: size, old: -1 });
-      } else kept.push(...run);
+      kept.push(...this.isCostly(run, size, old, now) ? [{ start: run[0]!.start, length: size, old: -1 }] : run);
       [run, size] = [[], 0];
     };
     for (const alignment of alignments) {
@@ -46,6 +43,13 @@ export class CostlyRuns {
     }
     close();
     return kept;
+  }
+
+  private isCostly(run: readonly Alignment[], size: number, old: Uint8Array, now: Uint8Array): boolean {
+    const [first] = run;
+    if (first === undefined || run.length === 1 || size < RUN_MIN) return false;
+    const plain = now.subarray(first.start, first.start + size);
+    return this.sizeOf((writer) => { writer.literal(plain); }) < this.sizeOf((writer) => { describe(writer, run, old, now); });
   }
 
   private sizeOf(write: (writer: PatchWriter) => void): number {
