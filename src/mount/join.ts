@@ -4,13 +4,16 @@
  * server (decision mount-holds-itself).
  */
 import { setMaxListeners } from 'node:events';
-import { closeSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import type { ByteString } from '../bytes/byte-string.js';
 import { toHex } from '../bytes/hex.js';
 import { hasCode, ThawfsError } from '../errors.js';
 import { sha256 } from '../hash/sha256.js';
 import { VERSION } from '../image/version.js';
+import { pause } from '../source/pause.js';
+import { makeFolder } from '../sys/make-folder.js';
 import { placeMount } from '../sys/mount.js';
+import { tryByteLock } from '../sys/range-lock.js';
 import { MiB } from '../units.js';
 import { attachFile, mountDevice, over } from './block.js';
 import { readMountTable, standsOn } from './mount-table.js';
@@ -19,6 +22,9 @@ import { ask, socketPath, sockets } from './runtime-folder.js';
 
 /** Milliseconds to wait for supervisors: one may be stopped. */
 const PATIENCE = 5000;
+/** Milliseconds to wait for who makes a server: its origin may have ceased to answer. And between two looks whether it is done. */
+const MAKERS_PATIENCE = 10_000;
+const LOOK_INTERVAL = 20;
 
 /** What a supervisor gives to who wants to join: nothing unless it serves the same. */
 export interface Offer {
@@ -54,6 +60,37 @@ export interface JoinOptions {
   /** Told the id of the server, where to mount. */
   readonly placeOf: (id: string) => ByteString;
   readonly signal: AbortSignal | undefined;
+}
+
+export interface TurnOptions {
+  /** Folder that all who have the key use. */
+  readonly cache: string;
+  readonly signal: AbortSignal | undefined;
+  /** Milliseconds after which one goes on without a turn. */
+  readonly patience?: number;
+}
+
+/**
+ * Of mounts that begin at once one makes a server, while the others wait for their turn, and then find it. A turn ends with its process too.
+ *
+ * @param key {@link servingKey}
+ * @throws the signal's reason; what `work` throws
+ */
+export async function inTurn<T>(key: string, { cache, signal, patience = MAKERS_PATIENCE }: TurnOptions, work: () => Promise<T>): Promise<T> {
+  let file: number;
+  try {
+    makeFolder(cache, 0o700);
+    file = openSync(`${cache}/mounting`, 'a', 0o600);
+  } catch {
+    return work(); // No turns in such a folder; what is wrong with it is said when it is used.
+  }
+  try {
+    const place = parseInt(key.slice(0, 12), 16);
+    for (const end = performance.now() + patience; !tryByteLock(file, place) && performance.now() < end;) await pause(LOOK_INTERVAL, signal);
+    return await work();
+  } finally {
+    closeSync(file);
+  }
 }
 
 /**

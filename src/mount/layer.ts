@@ -15,7 +15,7 @@ import { DEFAULT_DISK_BUDGET, DiskStore } from '../store/disk-store.js';
 import { isMachineRoot } from '../sys/identity.js';
 import { callAttacher } from './attacher.js';
 import { defaultCacheFolder } from './cache-folder.js';
-import { joinServer, placeRawImage, servingKey } from './join.js';
+import { inTurn, joinServer, placeRawImage, servingKey } from './join.js';
 import { loadSupervisor } from './load-supervisor.js';
 import type { LayerReport, MountOptions } from './mount-options.js';
 import type { LayerName } from './mount-table.js';
@@ -91,24 +91,29 @@ async function mountHead(
     ...(profile === undefined ? {} : { profile: resolve(profile) }), ...(record === undefined ? {} : { record: resolve(record) }),
   };
   const way = { backend, content, foreground, trace, populate };
-  const key = servingKey(way);
-  const joined = key === undefined ? undefined : await joinServer(key, { runtimeFolder, attributes, signal, placeOf: (id) => placeOf({ rootHash, id }) });
-  if (joined !== undefined) return { backend, report: { name, rootHash, id: joined } };
-  await keepEarly(head, cache, options);
-  if (record !== undefined) startRecording(resolve(record), rootHash);
-  const id = `${name.replace(/[^A-Za-z0-9]+/g, '-').slice(0, 40)}-${randomBytes(4).toString('hex')}`;
-  const place = placeOf({ rootHash, id });
-  const populating = populate ? new Staging(runtimeFolder) : undefined;
-  const plan: MountPlan = {
-    ...way, id, target: populating?.add({ rootHash, id }) ?? place, directory, squash: backend === 'tree' && !isMachineRoot(), attributes, watchdog: WATCHDOG, runtimeFolder,
+  const serve = async (): Promise<Layer> => {
+    await keepEarly(head, cache, options);
+    if (record !== undefined) startRecording(resolve(record), rootHash);
+    const id = `${name.replace(/[^A-Za-z0-9]+/g, '-').slice(0, 40)}-${randomBytes(4).toString('hex')}`;
+    const place = placeOf({ rootHash, id });
+    const populating = populate ? new Staging(runtimeFolder) : undefined;
+    const plan: MountPlan = {
+      ...way, id, target: populating?.add({ rootHash, id }) ?? place, directory, squash: backend === 'tree' && !isMachineRoot(), attributes, watchdog: WATCHDOG, runtimeFolder,
+    };
+    try {
+      await startMount(supervisor, plan, signal);
+      if (populating !== undefined) await placePopulated(plan, place, cache, supervisor);
+      return { backend, supervisor, cost: head.cost, report: { name, rootHash, id } };
+    } finally {
+      populating?.letGo();
+    }
   };
-  try {
-    await startMount(supervisor, plan, signal);
-    if (populating !== undefined) await placePopulated(plan, place, cache, supervisor);
-    return { backend, supervisor, cost: head.cost, report: { name, rootHash, id } };
-  } finally {
-    populating?.letGo();
-  }
+  const key = servingKey(way);
+  if (key === undefined) return serve();
+  return inTurn(key, { cache, signal }, async () => {
+    const joined = await joinServer(key, { runtimeFolder, attributes, signal, placeOf: (id) => placeOf({ rootHash, id }) });
+    return joined === undefined ? serve() : { backend, report: { name, rootHash, id: joined } };
+  });
 }
 
 /** What servers need not ask for again. */

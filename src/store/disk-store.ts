@@ -6,6 +6,7 @@
  *     FOLDER/objects/ab/cdef…   the object's bytes; written under a temporary name and renamed
  *     FOLDER/usage              eight bytes: disk space of all objects, then the boot in which it was counted; locked by whoever changes the store
  *     FOLDER/fetching           empty; locked at the places of chunks that somebody is fetching (shared-fetches.ts)
+ *     FOLDER/mounting           empty; locked at the place of what somebody is making a server for (src/mount/join.ts)
  *     FOLDER/pins/NAME          ids (32 bytes each) that are not evicted while NAME exists
  *     FOLDER/raw/               raw images written out; they count, but are not evicted: somebody may have them mounted
  */

@@ -5,11 +5,12 @@ import { createServer } from 'node:net';
 import { promisify } from 'node:util';
 import { describe, expect, test } from '@jest/globals';
 import { fillMount } from '../../src/mount/fill-mount.js';
-import { servingKey } from '../../src/mount/join.js';
+import { inTurn, servingKey } from '../../src/mount/join.js';
 import { mountImages, pushImage } from '../../src/mount/mount-image.js';
 import type { MountOptions, MountReport } from '../../src/mount/mount-options.js';
 import type { ImagePlan } from '../../src/mount/plan.js';
 import { unmountImage } from '../../src/mount/unmount.js';
+import { pause } from '../../src/source/pause.js';
 import { anybody, differences, withLazyFixture, type LazyFixture } from '../helpers/lazy-mount.js';
 import { statusOf, until, untilNothingLeft } from '../helpers/mounted.js';
 import { oracleTest } from '../helpers/oracle.js';
@@ -46,6 +47,32 @@ function withWays(body: (ways: Ways, fixture: LazyFixture) => Promise<void>): Pr
 
 /** Device numbers tell file systems apart. */
 const fileSystemOf = (directory: string): string => spawnSync('stat', ['-c', '%d', directory], { encoding: 'utf8' }).stdout;
+
+oracleTest(needs, 'directories that are mounted at once have one server', () => withWays(async ({ directory, mount, unmount }, { tree }) => {
+  const names = ['a', 'b', 'c', 'd'];
+  const reports = await Promise.all(names.map((name) => mount(name)));
+  expect(new Set(reports.map(({ layers: [layer] }) => layer!.id)).size).toBe(1);
+  for (const name of names) expect(await differences(tree, directory(name))).toBe('');
+  expect(await Promise.all(names.map((name) => unmount(name)))).toEqual(names.map(() => true));
+}));
+
+test('turns: one after the other, for each key; who waits too long goes on, who is aborted does not', () => withTempDir(async (cache) => {
+  const [key, other] = ['a', 'b'].map((digit) => digit.repeat(64)) as [string, string];
+  const signal = undefined;
+  const order: string[] = [];
+  const [first, second] = [
+    inTurn(key, { cache, signal }, async () => { order.push('first'); await pause(200); order.push('done'); }),
+    inTurn(key, { cache, signal }, () => { order.push('second'); return Promise.resolve(); }),
+  ];
+  await inTurn(other, { cache, signal }, () => { order.push('other'); return Promise.resolve(); });
+  await Promise.all([first, second]);
+  expect(order).toEqual(['first', 'other', 'done', 'second']);
+  await inTurn(key, { cache, signal }, async () => {
+    await expect(inTurn(key, { cache, signal, patience: 0 }, () => Promise.resolve('went on'))).resolves.toBe('went on');
+    await expect(inTurn(key, { cache, signal: AbortSignal.timeout(50) }, () => Promise.resolve())).rejects.toThrow('timeout');
+  });
+  await expect(inTurn(key, { cache: '/dev/null/nowhere', signal }, () => Promise.resolve('without'))).resolves.toBe('without');
+}));
 
 oracleTest(needs, 'a second directory needs no server, and each is unmounted by itself', () => withWays(async ({ directory, mount, status, unmount }, { tree }) => {
   const [first, second] = [await mount('a'), await mount('b', { restrictions: ['nosuid'] })];
@@ -102,13 +129,6 @@ oracleTest(needs, 'a supervisor that is told to end takes all of its directories
   await mount('b');
   process.kill(Number((await status('a'))[0]!['supervisor']), 'SIGTERM');
   await until(async () => (await status('a')).length + (await status('b')).length === 0, 'both are out');
-}));
-
-oracleTest(needs, 'those that come at the same time share with who was first', () => withWays(async ({ mount, status, unmount }) => {
-  const names = ['a', 'b', 'c', 'd', 'e', 'f'];
-  await Promise.all(names.map((name) => mount(name)));
-  for (const name of names) expect(await status(name)).toMatchObject([{ state: 'served' }]);
-  await Promise.all(names.map((name) => unmount(name)));
 }));
 
 oracleTest(needs, 'complete images: one loop device for all, but not over a raw image that was exchanged', () => withWays(async ({ directory, mount, unmount }, { folder, tree, cache }) => {
