@@ -7,10 +7,10 @@ import type { Disk } from 'ext2fs';
 import { fromBytes, toBytes, type ByteString } from '../src/bytes/byte-string.js';
 import { crc32c } from '../src/bytes/crc32c.js';
 import { hasCode, ThawfsError } from '../src/errors.js';
-import { DIR_ENTRY_HEADER_SIZE, directoryEntry } from '../src/format/ext4/directory.js';
 import { roCompat } from '../src/format/ext4/features.js';
 import { superblock, SUPERBLOCK_OFFSET } from '../src/format/ext4/superblock.js';
 import { KiB } from '../src/units.js';
+import { LargeDirectories, type WindowedDisk } from './large-directories.js';
 
 /** The raw image, read at any place. */
 export interface ImageBytes {
@@ -44,8 +44,6 @@ export interface SeenFile {
 const READ_SIZE = 256 * KiB;
 /** With larger ones this build does not open the file system, or reads nothing but zeros. */
 const BLOCK_MAX_SIZE = 16 * KiB;
-/** Names from which on a directory is large. */
-const LARGE_DIRECTORY = 200;
 const O_RDONLY = 0;
 const O_NOFOLLOW = 0x20000;
 const S_IFMT = 0o170000;
@@ -117,79 +115,9 @@ async function* walk(library: Library, disk: FrozenDisk, fs: number): AsyncGener
     const seen = await disk.explain(`reading /${path}`, see(library, fs, path));
     yield seen;
     if ((seen.mode & S_IFMT) !== S_IFDIR) continue;
-    const names = await disk.explain(`listing /${path}`, large.during(path, () => list(library, fs, path)));
+    const names = await disk.explain(`listing /${path}`, large.list(path, () => list(library, fs, path)));
     const prefix = path === '' ? '' : `${path}/`;
     for (const name of names.sort().reverse()) pending.push(prefix + name);
-  }
-}
-
-/**
- * The library looks a name up block by block, from the first, whatever hash tree there is: all names of a directory together cost the square of
- * their number. So the disk shows it the block that has the name in the place of the first; should it not be there after all, the search goes on as ever.
- * What a directory lists is read unchanged.
- */
-class LargeDirectories {
-  /** Those on the way to what is being read, by path. */
-  private readonly known = new Map<ByteString, DirectoryBlocks>();
-
-  constructor(private readonly disk: FrozenDisk) {}
-
-  /** Before a path is looked up. */
-  openTo(path: ByteString): void {
-    this.disk.shown.clear();
-    for (const [directory, { first, blockOf }] of this.known) {
-      const prefix = directory === '' ? '' : `${directory}/`;
-      if (!path.startsWith(prefix)) {
-        this.known.delete(directory);
-        continue;
-      }
-      const end = path.indexOf('/', prefix.length);
-      const block = blockOf.get(path.slice(prefix.length, end < 0 ? undefined : end));
-      if (block !== undefined) this.disk.shown.set(first, block);
-    }
-  }
-
-  /** Learns from what is read while a directory is listed where its names are. */
-  async during(path: ByteString, listing: () => Promise<ByteString[]>): Promise<ByteString[]> {
-    const read = new Map<number, Uint8Array>();
-    this.disk.observer = (offset, block) => { read.set(offset, block); };
-    try {
-      const names = await listing();
-      const found = names.length < LARGE_DIRECTORY ? undefined : blocksOf(read, new Set(names));
-      if (found !== undefined) this.known.set(path, found);
-      return names;
-    } finally {
-      this.disk.observer = undefined;
-    }
-  }
-}
-
-interface DirectoryBlocks {
-  /** Where on the disk the first block is. */
-  readonly first: number;
-  readonly blockOf: ReadonlyMap<ByteString, number>;
-}
-
-/** Among blocks that were read, those of a directory with these names; undefined when the first is not among them. */
-function blocksOf(read: ReadonlyMap<number, Uint8Array>, names: ReadonlySet<ByteString>): DirectoryBlocks | undefined {
-  let first: number | undefined;
-  const blockOf = new Map<ByteString, number>();
-  for (const [offset, block] of read) {
-    for (const name of namesIn(block)) {
-      if (name === '.') first = offset;
-      else if (names.has(name)) blockOf.set(name, offset);
-    }
-  }
-  return first === undefined ? undefined : { first, blockOf };
-}
-
-/** Names in a block, as far as it looks like entries. It may be anything that is read on the way. */
-function* namesIn(block: Uint8Array): Generator<ByteString> {
-  for (let at = 0; at + DIR_ENTRY_HEADER_SIZE <= block.length;) {
-    const { inode, recordLength, nameLength } = directoryEntry.decode(block, at);
-    if (recordLength < DIR_ENTRY_HEADER_SIZE + nameLength) return;
-    if (inode !== 0) yield fromBytes(block.subarray(at + DIR_ENTRY_HEADER_SIZE, at + DIR_ENTRY_HEADER_SIZE + nameLength));
-    at += recordLength;
   }
 }
 
@@ -277,16 +205,14 @@ function errnoOf(error: unknown): number | undefined {
 }
 
 /** The image, with other features in its superblock, and deaf to writing: opening a file writes its inode with a new access time, which nobody misses. */
-class FrozenDisk implements Disk {
+class FrozenDisk implements Disk, WindowedDisk {
   readonly size: number;
   /** In place of the image's own. */
   private superblock: Uint8Array | undefined;
   private failure: unknown;
   private blockSize = KiB;
-  /** Offsets of blocks, and of the blocks that are read in their place. */
   readonly shown = new Map<number, number>();
-  /** Told of each block that is read; the bytes are its own. */
-  observer: ((offset: number, block: Uint8Array) => void) | undefined;
+  observer: WindowedDisk['observer'];
 
   constructor(private readonly image: ImageBytes) {
     this.size = image.size;
