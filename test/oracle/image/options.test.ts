@@ -78,6 +78,7 @@ describe('the file system', () => {
       writeFileSync(`${mountPoint}/new`, noise(30 * MiB, 1));
       mkdirSync(`${mountPoint}/directory`);
     } finally {
+      spawnSync('mount', ['-o', 'remount,ro', mountPoint]); // Mount namespaces of other suites may keep it mounted.
       spawnSync('umount', [mountPoint]);
     }
     expect(spawnSync('e2fsck', ['-fn', raw]).status).toBe(0);
