@@ -219,15 +219,17 @@ class FrozenDisk implements Disk, WindowedDisk {
   }
 
   async read(buffer: Buffer, bufferOffset: number, length: number, fileOffset: number): Promise<void> {
+    const isBlock = length === this.blockSize;
+    const place = (isBlock ? this.shown.get(fileOffset) : undefined) ?? fileOffset;
     try {
       const inside = Math.max(0, Math.min(length, this.size - fileOffset));
       buffer.fill(0, bufferOffset, bufferOffset + length);
-      if (inside > 0) buffer.set(await this.image.read(length === this.blockSize ? this.shown.get(fileOffset) ?? fileOffset : fileOffset, inside), bufferOffset);
+      if (inside > 0) buffer.set(await this.image.read(place, inside), bufferOffset);
     } catch (error) {
       this.failure = error;
       throw error;
     }
-    if (length === this.blockSize) this.observer?.(fileOffset, new Uint8Array(buffer.subarray(bufferOffset, bufferOffset + length)));
+    if (isBlock) this.observer?.(fileOffset, new Uint8Array(buffer.subarray(bufferOffset, bufferOffset + length)));
     const from = Math.max(fileOffset, SUPERBLOCK_OFFSET);
     const to = Math.min(fileOffset + length, SUPERBLOCK_OFFSET + superblock.size);
     if (this.superblock !== undefined && from < to) buffer.set(this.superblock.subarray(from - SUPERBLOCK_OFFSET, to - SUPERBLOCK_OFFSET), bufferOffset + from - fileOffset);

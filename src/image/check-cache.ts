@@ -2,7 +2,7 @@
  * Verifies everything in a chunk store, and drops what is damaged. An object's name is the digest of what it must be: a page hashes to
  * it, a chunk's frame decodes to blocks that do. Salts are in no object; those of the remembered heads are tried.
  */
-import { closeSync, openSync, readSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { closeSync, openSync, readSync, rmSync, statSync } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
 import { parseHex, toHex } from '../bytes/hex.js';
 import { ChunkDecoder } from '../chunk/chunk-decoder.js';
@@ -11,7 +11,7 @@ import { openCodec } from '../codec/registry.js';
 import { ThawfsError } from '../errors.js';
 import { DIGEST_SIZE, hashLeaves, sha256 } from '../hash/sha256.js';
 import type { DiskStore } from '../store/disk-store.js';
-import { rawFolderOf } from '../store/raw-folder.js';
+import { rawImagesIn } from '../store/raw-folder.js';
 import { BLOCK_SIZE, MiB } from '../units.js';
 import { parseUuid } from '../bytes/uuid.js';
 import { rememberedHeads, type RememberedHead } from './cached-images.js';
@@ -43,7 +43,7 @@ const MAX_CHUNK_SIZE = MiB;
 export async function checkCache(store: DiskStore, { keep = false, onProgress, signal }: CheckCacheOptions = {}): Promise<CacheCheckReport> {
   const heads = rememberedHeads(store.folder);
   const objects = [...store.objects()];
-  const rawImages = rawImagesOf(store.folder);
+  const rawImages = rawImagesIn(store.folder);
   const total = objects.reduce((sum, { space }) => sum + space, 0) + rawImages.reduce((sum, { space }) => sum + space, 0);
   let done = 0;
   const step = async (space: number): Promise<void> => {
@@ -101,18 +101,6 @@ function decodes(decoder: ChunkDecoder, place: Parameters<ChunkDecoder['decode']
     if (error instanceof ThawfsError) return false;
     throw error;
   }
-}
-
-interface RawImage { readonly rootHash: string; readonly path: string; readonly space: number }
-
-function rawImagesOf(folder: string): RawImage[] {
-  let names: string[];
-  try {
-    names = readdirSync(rawFolderOf(folder));
-  } catch {
-    return [];
-  }
-  return names.filter((name) => /^[0-9a-f]{64}$/.test(name)).sort().map((name) => ({ rootHash: name, path: `${rawFolderOf(folder)}/${name}`, space: statSync(`${rawFolderOf(folder)}/${name}`).blocks * 512 }));
 }
 
 async function isSoundRaw(path: string, { manifest }: RememberedHead, signal: AbortSignal | undefined): Promise<boolean> {

@@ -1,6 +1,6 @@
 /** Raw images that nobody has mounted. */
-import { existsSync, readdirSync, realpathSync, rmSync } from 'node:fs';
-import { rawFolderOf } from '../store/raw-folder.js';
+import { realpathSync, rmSync } from 'node:fs';
+import { rawImagesIn } from '../store/raw-folder.js';
 import { backingFile, loopDevices } from '../sys/loop-files.js';
 
 /**
@@ -10,13 +10,11 @@ import { backingFile, loopDevices } from '../sys/loop-files.js';
  * @returns root hashes of the images that were removed
  */
 export function removeUnusedRawCopies(cache: string): string[] {
-  const folder = rawFolderOf(cache);
-  if (!existsSync(folder)) return [];
   const used = new Set(loopDevices().map(backingFile));
-  const unused = readdirSync(folder).filter((name) => /^[0-9a-f]{64}$/.test(name) && !used.has(realpathSync(`${folder}/${name}`))).sort();
-  for (const name of unused) {
-    rmSync(`${folder}/${name}.seal`, { force: true });
-    rmSync(`${folder}/${name}`);
+  const unused = rawImagesIn(cache).filter(({ path }) => !used.has(realpathSync(path)));
+  for (const { path } of unused) {
+    rmSync(`${path}.seal`, { force: true });
+    rmSync(path);
   }
-  return unused;
+  return unused.map(({ rootHash }) => rootHash);
 }

@@ -1,7 +1,6 @@
 /** What a chunk store holds, for people. */
-import { existsSync, readdirSync, statSync } from 'node:fs';
 import type { DiskStore } from './disk-store.js';
-import { rawFolderOf } from './raw-folder.js';
+import { rawImagesIn } from './raw-folder.js';
 
 export interface CacheSummary {
   readonly folder: string;
@@ -21,8 +20,6 @@ export function summarise(store: DiskStore): CacheSummary {
     objects++;
     objectSpace += space;
   }
-  const raw = rawFolderOf(store.folder);
-  const rawImages = existsSync(raw)
-    ? readdirSync(raw).filter((name) => /^[0-9a-f]{64}$/.test(name)).sort().map((name) => ({ name, space: statSync(`${raw}/${name}`).blocks * 512 })) : [];
+  const rawImages = rawImagesIn(store.folder).map(({ rootHash, space }) => ({ name: rootHash, space }));
   return { folder: store.folder, objects, objectSpace, rawImages, rawSpace: rawImages.reduce((sum, { space }) => sum + space, 0) };
 }

@@ -2,8 +2,8 @@
 import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
-import { setTimeout as delay } from 'node:timers/promises';
 import { freePort } from './free-port.js';
+import { until } from './mounted.js';
 
 /**
  * @param folder empty, for what nginx writes
@@ -32,9 +32,8 @@ export async function withNginx(folder: string, root: string, locations: string,
   }
 }
 
-async function listening(port: number): Promise<void> {
-  const answers = (): Promise<boolean> => new Promise((resolve) => {
+function listening(port: number): Promise<void> {
+  return until(() => new Promise<boolean>((resolve) => {
     const socket = connect(port, '127.0.0.1', () => { socket.destroy(); resolve(true); }).on('error', () => { resolve(false); });
-  });
-  while (!await answers()) await delay(20);
+  }), 'nginx listens');
 }

@@ -48,10 +48,11 @@ function withWays(body: (ways: Ways, fixture: LazyFixture) => Promise<void>): Pr
 /** Device numbers tell file systems apart. */
 const fileSystemOf = (directory: string): string => spawnSync('stat', ['-c', '%d', directory], { encoding: 'utf8' }).stdout;
 
-oracleTest(needs, 'directories that are mounted at once have one server', () => withWays(async ({ directory, mount, unmount }, { tree }) => {
-  const names = ['a', 'b', 'c', 'd'];
+oracleTest(needs, 'directories that are mounted at once have one server', () => withWays(async ({ directory, mount, status, unmount }, { tree }) => {
+  const names = ['a', 'b', 'c', 'd', 'e', 'f'];
   const reports = await Promise.all(names.map((name) => mount(name)));
   expect(new Set(reports.map(({ layers: [layer] }) => layer!.id)).size).toBe(1);
+  for (const name of names) expect(await status(name)).toMatchObject([{ state: 'served' }]);
   for (const name of names) expect(await differences(tree, directory(name))).toBe('');
   expect(await Promise.all(names.map((name) => unmount(name)))).toEqual(names.map(() => true));
 }));

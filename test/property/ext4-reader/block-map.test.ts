@@ -70,6 +70,17 @@ function walkIsSafe(volume: Volume, inode: Ext4Inode): void {
   }
 }
 
+/** A leaf in block 1 that maps `length` blocks from block 9 on, and a root that names it for each of `starts`. */
+function treeOf(length: number, starts: readonly number[]): { bytes: Uint8Array; root: Uint8Array } {
+  const bytes = new Uint8Array(BLOCK * BLOCKS);
+  extentHeader.encode({ magic: EXTENT_MAGIC, entries: 1, max: 84, depth: 0 }, bytes, BLOCK);
+  extent.encode({ block: 0, length, startLo: 9 }, bytes, BLOCK + 12);
+  const root = new Uint8Array(60);
+  extentHeader.encode({ magic: EXTENT_MAGIC, entries: starts.length, max: 4, depth: 1 }, root);
+  for (const [i, block] of starts.entries()) extentIndex.encode({ block, leafLo: 1 }, root, 12 * (i + 1));
+  return { bytes, root };
+}
+
 describe('block maps', () => {
   test('extent trees', () => {
     fc.assert(fc.property(node(4), fc.array(node(84), { maxLength: 12 }), fc.array(small, { maxLength: 12 }), (root, nodes, places) => {
@@ -103,24 +114,13 @@ describe('block maps', () => {
   });
 
   test('a node that two entries name is refused', () => {
-    const bytes = new Uint8Array(BLOCK * BLOCKS);
-    extentHeader.encode({ magic: EXTENT_MAGIC, entries: 1, max: 84, depth: 0 }, bytes, BLOCK);
-    extent.encode({ block: 0, length: 1, startLo: 9 }, bytes, BLOCK + 12);
-    const root = new Uint8Array(60);
-    extentHeader.encode({ magic: EXTENT_MAGIC, entries: 2, max: 4, depth: 1 }, root);
-    extentIndex.encode({ block: 0, leafLo: 1 }, root, 12);
-    extentIndex.encode({ block: 50, leafLo: 1 }, root, 24);
+    const { bytes, root } = treeOf(1, [0, 50]);
     expect(() => mapRuns(volumeOf(bytes), inodeOf('extents', root))).toThrow(expect.objectContaining({ code: 'BAD_FIELD' }));
     expect(mapRuns(volumeOf(bytes), inodeOf('extents', root), 0, 10)).toEqual([{ logical: 0, physical: 9, count: 1, unwritten: false }]);
   });
 
   test('a block of an extent tree is read once for all reads of a file, and again for another inode that names it', () => {
-    const bytes = new Uint8Array(BLOCK * BLOCKS);
-    extentHeader.encode({ magic: EXTENT_MAGIC, entries: 1, max: 84, depth: 0 }, bytes, BLOCK);
-    extent.encode({ block: 0, length: 20, startLo: 9 }, bytes, BLOCK + 12);
-    const root = new Uint8Array(60);
-    extentHeader.encode({ magic: EXTENT_MAGIC, entries: 1, max: 4, depth: 1 }, root);
-    extentIndex.encode({ block: 0, leafLo: 1 }, root, 12);
+    const { bytes, root } = treeOf(20, [0]);
     let reads = 0;
     const volume = volumeOf(bytes, () => { reads++; });
     const inode = inodeOf('extents', root);
