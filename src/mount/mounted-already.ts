@@ -18,8 +18,18 @@ import { layersOf } from './stack.js';
  * @returns what mounting them would tell; undefined when one is not in the mount of ours that is on top there
  */
 export async function mountedAlready(locations: readonly string[], directory: string, { cache, runtimeFolder }: { readonly cache: string; readonly runtimeFolder: string }): Promise<Pick<MountReport, 'backend' | 'layers'> | undefined> {
-  const mount = await ownMount(directory, runtimeFolder);
-  if (mount === undefined) return undefined;
+  for (;;) {
+    const mount = await ownMount(directory, runtimeFolder);
+    if (mount === undefined) return undefined;
+    try {
+      return await shown(locations, mount, cache);
+    } catch (error) {
+      if (!hasCode(error, 'NOT_MOUNTED')) throw error; // a server has ended since it was found, for its image is complete: look again
+    }
+  }
+}
+
+async function shown(locations: readonly string[], mount: OwnMount, cache: string): Promise<Pick<MountReport, 'backend' | 'layers'> | undefined> {
   const served = await servedBy(mount);
   const layers = await layersOf(mount);
   const found = locations.map((name): LayerReport | undefined => {

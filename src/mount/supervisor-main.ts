@@ -7,12 +7,12 @@ const withoutOrder = (): void => { process.exit(); };
 process.once('disconnect', withoutOrder);
 if (!process.connected) withoutOrder(); // The front ended while this was loading.
 const ahead = startAhead();
-const { supervise } = await import('./supervise.js');
+const { Supervisor } = await import('./supervisor.js');
 const message = await order;
 process.off('disconnect', withoutOrder);
 if (message.type === 'mount') {
   try {
-    await supervise(message.plan, ahead);
+    await new Supervisor(message.plan, ahead).run();
   } catch (error) {
     ahead?.server.kill();
     await ahead?.server.gone;

@@ -1,6 +1,7 @@
 /** Mounting what is mounted already: once more, or not, as fstab wants it. */
 import { execFile } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { promisify } from 'node:util';
 import { describe, expect } from '@jest/globals';
 import { buildImage } from '../../src/image/build.js';
@@ -14,6 +15,7 @@ import { oracleTest } from '../helpers/oracle.js';
 
 const run = promisify(execFile);
 const mountsOn = (directory: string): number => readMountTable().filter(({ target }) => target === directory).length;
+const sourceOf = (directory: string): string | undefined => readMountTable().find(({ target }) => target === directory)?.source;
 
 describe.each([['block', undefined], ['tree', undefined], ['block', 'upper']] as const)('%s back-end, %s', (backend, upper) => {
   oracleTest(['loop', 'fuse', 'overlay'], 'once: the same image is not mounted again, another one is', () => withLazyFixture({}, async ({ folder, server, cache }) => {
@@ -48,9 +50,31 @@ oracleTest(['loop', 'fuse'], 'a mount that nobody serves any more is known by wh
   const { rootHash, name } = layer!;
   expect(await mountImages([server.url], directory, options)).toMatchObject({ already: true, layers: [{ name, rootHash }] });
   expect(mountsOn(directory)).toBe(1);
+
+  const ending = serverThatEnds(`${runtimeFolder}/ending.sock`, { id: 'ending', backend: 'block', state: 'served', device: sourceOf(directory) });
+  expect(await mountImages([server.url], directory, options)).toMatchObject({ already: true, layers: [{ name, rootHash }] });
+  expect(ending.asked).toEqual(['status', 'image']);
   await unmountImage(directory, { runtimeFolder });
   await untilNothingLeft(folder);
 }), 120_000);
+
+/** A supervisor that says how it is, and is gone when it is asked for more. */
+function serverThatEnds(path: string, status: object): { readonly asked: readonly string[] } {
+  const asked: string[] = [];
+  const supervisor = createServer((socket) => {
+    socket.once('data', (line: Buffer) => {
+      const { command } = JSON.parse(line.toString()) as { command: string };
+      asked.push(command);
+      if (command === 'status') {
+        socket.end(`${JSON.stringify({ value: status })}\n`);
+      } else {
+        supervisor.close();
+        socket.destroy();
+      }
+    });
+  }).listen(path);
+  return { asked };
+}
 
 describe('mount -a', () => {
   oracleTest(['loop', 'fuse', 'overlay', 'unshare', 'mount'], 'twice mounts once', () => withLazyFixture({}, async ({ folder, server, cache }) => {
