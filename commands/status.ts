@@ -29,16 +29,14 @@ rate is bytes per second over the last three seconds.
   async run(): Promise<{ mounts: MountStatus[]; layers?: LayerFiles[] }> {
     const { args: { directory }, flags: { files } } = await this.parse(Status);
     if (files && directory === undefined) throw new ThawfsError('BAD_ARGUMENT', 'status --files: no directory', { suggestion: 'Write: thawfs status DIR --files' });
-    const [{ mountStatus }, { localSize }, { realpathSync }] = await Promise.all([import('../src/mount/status.js'), import('../src/mount/local-size.js'), import('node:fs')]);
+    const [{ mountStatus }, { localSize }, { resolveMounted, unserved }] = await Promise.all([import('../src/mount/status.js'), import('../src/mount/local-size.js'), import('../src/mount/own-mount.js')]);
     const all = await mountStatus();
-    const wanted = directory === undefined ? undefined : realpathSync(directory, 'latin1');
+    const wanted = directory === undefined ? undefined : resolveMounted(directory);
     const mounts = await Promise.all(all.filter(({ target }) => wanted === undefined || target === wanted).map(async (mount): Promise<MountStatus> => {
       const localBytes = await localSize(mount);
-      return localBytes === undefined ? mount : { ...mount, localBytes };
+      return { ...mount, target: display(mount.target), ...(localBytes === undefined ? {} : { localBytes }) };
     }));
-    if (directory !== undefined && mounts.length === 0) {
-      throw new ThawfsError('NOT_MOUNTED', `${directory}: no thawfs image is mounted there`, { detail: { directory } });
-    }
+    if (directory !== undefined && mounts.length === 0) throw unserved(directory);
     for (const mount of mounts) this.log(`${text(mount)}\n`);
     if (mounts.length === 0) this.remark('Nothing is mounted.');
     if (!files) return { mounts };

@@ -1,9 +1,8 @@
 /** Asking a live mount to complete itself, and waiting until it is. */
-import { realpathSync } from 'node:fs';
-import { fromBytes } from '../bytes/byte-string.js';
-import { fromErrno, hasCode, ThawfsError } from '../errors.js';
+import { hasCode } from '../errors.js';
 import { pause } from '../source/pause.js';
 import type { CompletionStatus } from './completion.js';
+import { resolveMounted, unserved } from './own-mount.js';
 import { ask, defaultRuntimeFolder } from './runtime-folder.js';
 import { mountStatus, type LiveMount, type MountStatus } from './status.js';
 
@@ -18,21 +17,16 @@ const POLL_INTERVAL = 100;
 
 /**
  * @returns whether the mount still needs its server; false after a hand-over
- * @throws NOT_MOUNTED; what fetching throws; the signal's reason, fetching then goes on
+ * @throws NOT_MOUNTED; MOUNT_FAILED when its supervisor was killed; what fetching throws; the signal's reason, fetching then goes on
  */
 export async function fillMount(directory: string, { onProgress, signal, runtimeFolder = defaultRuntimeFolder() }: FillMountOptions = {}): Promise<boolean> {
-  let target: string;
-  try {
-    target = fromBytes(realpathSync(directory, 'buffer'));
-  } catch (error) {
-    throw fromErrno(error, directory);
-  }
+  const target = resolveMounted(directory);
   let failure: unknown;
   let total = 0;
   for (let asked = false; ;) {
     signal?.throwIfAborted();
     const mounts = (await mountStatus(runtimeFolder)).filter((mount) => mount.target === target && mount.state !== 'detached');
-    if (mounts.length === 0) throw new ThawfsError('NOT_MOUNTED', `${directory}: no thawfs image is mounted there`, { detail: { directory } });
+    if (mounts.length === 0) throw unserved(directory);
     const served = mounts.filter(({ state }) => state !== 'local') as LiveMount[];
     if (served.length === 0) {
       if (total > 0) onProgress?.(total, total); // handed over since it was looked at

@@ -4,8 +4,8 @@
  * server (decision mount-holds-itself).
  */
 import { setMaxListeners } from 'node:events';
-import { closeSync, openSync, readFileSync } from 'node:fs';
-import type { ByteString } from '../bytes/byte-string.js';
+import { closeSync, openSync, readFileSync, realpathSync } from 'node:fs';
+import { fromBytes, type ByteString } from '../bytes/byte-string.js';
 import { toHex } from '../bytes/hex.js';
 import { hasCode, ThawfsError } from '../errors.js';
 import { sha256 } from '../hash/sha256.js';
@@ -140,11 +140,12 @@ async function findServer(key: string, { runtimeFolder, attributes, signal }: Jo
  * @param path of the raw image
  */
 export function placeRawImage(path: string, target: ByteString, attributes = 0): void {
-  const device = readMountTable().find(({ type, source }) => type === 'ext4' && standsOn(source, path))?.source;
+  const file = fromBytes(realpathSync(path, 'buffer')); // As the kernel tells what is under a device.
+  const device = readMountTable().find(({ type, source }) => type === 'ext4' && standsOn(source, file))?.source;
   const mount = device === undefined ? undefined : mountIfThere(device, attributes);
   // The device has a holder more by now, and keeps its file.
   const joined = mount !== undefined && over(mount, () => {
-    if (!standsOn(device!, path)) return false;
+    if (!standsOn(device!, file)) return false;
     placeMount(mount, target);
     return true;
   });

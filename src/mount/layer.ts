@@ -1,7 +1,7 @@
 /** One image of a mount: trusted once, then attached by itself where it is complete on this machine, else by a supervisor with its server. */
 import { randomBytes } from 'node:crypto';
 import type { ChildProcess } from 'node:child_process';
-import { accessSync, constants, realpathSync } from 'node:fs';
+import { accessSync, constants, realpathSync, rmSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fromText, type ByteString } from '../bytes/byte-string.js';
 import { fromErrno } from '../errors.js';
@@ -152,6 +152,7 @@ async function placePopulated({ id, target, runtimeFolder, attributes }: MountPl
   } catch (error) {
     supervisor.disconnect();
     await ended([{ supervisor }]);
+    rmSync(scratchOf(cache, id).folder, { recursive: true, force: true });
     throw error;
   }
 }

@@ -5,12 +5,12 @@ import { display, fromBytes, fromText, toBytes, type ByteString } from '../bytes
 import { fromErrno, ThawfsError } from '../errors.js';
 import { readProfile } from '../image/profile/recording.js';
 import { isMachineRoot, needsMountProgram } from '../sys/identity.js';
-import { cloneMount, replaceMount } from '../sys/mount.js';
+import { cloneMount, placeMount, replaceMount } from '../sys/mount.js';
 import { callAttacher } from './attacher.js';
 import { defaultCacheFolder } from './cache-folder.js';
 import { ended, mountLayer, settleAll, type Layer } from './layer.js';
 import type { MountOptions, MountReport } from './mount-options.js';
-import { optionOf } from './mount-table.js';
+import { overlayPathIn, readMountTable } from './mount-table.js';
 import { mountedAlready } from './mounted-already.js';
 import type { OverlayOptions } from './overlay.js';
 import { findOwnMount, type OwnMount } from './own-mount.js';
@@ -85,11 +85,12 @@ async function mountStack(images: readonly string[], directory: string, options:
       layers.push(await mountLayer(image, (name) => staging.add(name), target, { ...options, restrictions, mirrors: i === 0 ? options.mirrors ?? [] : [] }));
     }
     for (const layer of kept) await placeAgain(layer, old!.live, staging.add(layer));
-    if (upper === undefined && old !== undefined && staging.places.length === 1) moveInto(staging.places[0]!, target, old.entry.id);
+    const lowers = withoutRepeats(staging.places);
+    if (upper === undefined && lowers.length === 1) moveInto(lowers[0]!, target, old?.entry.id);
     else {
       const overlay: OverlayOptions = {
-        lowers: staging.places, attributes: attributesOf(restrictions), unprivileged: !isMachineRoot(), ...upper,
-        ...(old === undefined ? {} : { replaces: { id: old.entry.id, sharesUpper: upper !== undefined && isSameFolder(upper.upper, optionOf(old.entry, 'upperdir')) } }),
+        lowers, attributes: attributesOf(restrictions), unprivileged: !isMachineRoot(), ...upper,
+        ...(old === undefined ? {} : { replaces: { id: old.entry.id, sharesUpper: upper !== undefined && isSameFolder(upper.upper, overlayPathIn(old.entry, 'upperdir')) } }),
       };
       // It looks into the layers, which may wait for the network: not in this process, which has to listen to Ctrl-C.
       await callAttacher({ type: 'overlay', target, options: overlay });
@@ -109,11 +110,18 @@ async function mountStack(images: readonly string[], directory: string, options:
   };
 }
 
+/** An image below itself shows nothing that is not above, and overlayfs refuses one file system as two layers. @param places the topmost first */
+function withoutRepeats(places: readonly ByteString[]): ByteString[] {
+  const devices = new Map(readMountTable().map(({ target, type, source }) => [target, type === 'ext4' ? source : target]));
+  return places.filter((place, i) => places.findIndex((above) => devices.get(above) === devices.get(place)) === i);
+}
+
 /** The place goes to whoever moves in at the moment when the old mount leaves: there is no time between. */
-function moveInto(place: ByteString, target: ByteString, old: number): void {
+function moveInto(place: ByteString, target: ByteString, old: number | undefined): void {
   const mount = cloneMount(place);
   try {
-    replaceMount(mount, target, old);
+    if (old === undefined) placeMount(mount, target);
+    else replaceMount(mount, target, old);
   } finally {
     closeSync(mount);
   }
@@ -122,7 +130,7 @@ function moveInto(place: ByteString, target: ByteString, old: number): void {
 /** What takes what is written: as was asked for, else as it was before. */
 function upperOf({ upper, work }: MountOptions, old: OwnMount | undefined): { readonly upper: ByteString; readonly work?: ByteString } | undefined {
   if (upper !== undefined) return { upper: absoluteBytes(upper), ...(work === undefined ? {} : { work: absoluteBytes(work) }) };
-  const [was, wasWork] = ['upperdir', 'workdir'].map((name) => old === undefined ? undefined : optionOf(old.entry, name));
+  const [was, wasWork] = (['upperdir', 'workdir'] as const).map((name) => old === undefined ? undefined : overlayPathIn(old.entry, name));
   return was === undefined || wasWork === undefined || isScratch(was) ? undefined : { upper: was, work: wasWork };
 }
 

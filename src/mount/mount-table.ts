@@ -1,6 +1,6 @@
 /** The kernel's table of mounts, and which of them are ours. */
 import { readFileSync } from 'node:fs';
-import { fromBytes, type ByteString } from '../bytes/byte-string.js';
+import { fromBytes, toBytes, type ByteString } from '../bytes/byte-string.js';
 import { backingFile, presentFile } from '../sys/loop-files.js';
 import { IMAGE_FILE } from './plan.js';
 
@@ -28,9 +28,14 @@ export function readMountTable(): MountEntry[] {
   });
 }
 
-/** @returns the value of an option such as `upperdir` */
-export function optionOf({ options }: MountEntry, name: string): ByteString | undefined {
-  return options.find((option) => option.startsWith(`${name}=`))?.slice(name.length + 1);
+/** @returns the directory in an overlay's option, such as `upperdir`; the kernel shows it as it was given: {@link overlayPath} */
+export function overlayPathIn({ options }: MountEntry, name: 'upperdir' | 'workdir'): ByteString | undefined {
+  return options.find((option) => option.startsWith(`${name}=`))?.slice(name.length + 1).replace(/\\(.)/gs, '$1');
+}
+
+/** @returns the directory as overlayfs takes it: there a backslash makes the next character plain */
+export function overlayPath(directory: ByteString): ByteString {
+  return directory.replaceAll('\\', '\\\\');
 }
 
 /** What mountinfo shows as the source of our overlays, and of the tree that the mount of an id shows. */
@@ -62,14 +67,15 @@ export function isOurs(entry: MountEntry): boolean {
   return entry.type === 'fuse.thawfs' || (entry.type === 'ext4' && (rawCopyUnder(entry) !== undefined || backing(entry.source, 2) === `/${IMAGE_FILE}`));
 }
 
-/** The path of the raw image that a mount without a server reads; undefined when it is not such a mount. */
+/** The path of the raw image that a mount without a server reads, as text; undefined when it is not such a mount. */
 export function rawCopyUnder({ type, source }: MountEntry): string | undefined {
   if (type !== 'ext4') return undefined;
-  return [backing(source, 1), backing(source, 2)].find((file) => /\/raw\/[0-9a-f]{64}$/.test(file));
+  const file = [backing(source, 1), backing(source, 2)].find((path) => /\/raw\/[0-9a-f]{64}$/.test(path));
+  return file === undefined ? undefined : toBytes(file).toString();
 }
 
-/** @returns whether a device stands on the raw image that has this path now, not on one that had it */
-export function standsOn(device: string, rawImage: string): boolean {
+/** @param rawImage without symlinks @returns whether a device stands on the raw image that has this path now, not on one that had it */
+export function standsOn(device: string, rawImage: ByteString): boolean {
   return [1, 2].some((depth) => backing(device, depth, presentFile) === rawImage);
 }
 
@@ -85,7 +91,7 @@ export function placesOf(server: Readonly<Record<string, unknown>>, table: reado
 }
 
 /** @returns the file behind a device, or behind the loop device behind it; '' when there is none */
-function backing(device: string, depth: number, look = backingFile): string {
+function backing(device: string, depth: number, look = backingFile): ByteString {
   let file = device;
   for (let i = 0; i < depth; i++) file = look(/^\/dev\/(loop\d+)$/.exec(file)?.[1] ?? '');
   return file;

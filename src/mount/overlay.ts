@@ -13,7 +13,10 @@ import { makeFolder } from '../sys/make-folder.js';
 import { createMount, flush, mountAttributes, placeMount, replaceMount, setReadOnly } from '../sys/mount.js';
 import { getXattr, listXattrs, setXattr } from '../sys/xattr.js';
 import { busyError } from './holders.js';
-import { OVERLAY_SOURCE } from './mount-table.js';
+import { overlayPath, OVERLAY_SOURCE } from './mount-table.js';
+
+/** Bytes of a value that fsconfig(2) takes. */
+const PARAMETER_MAX = 255;
 
 export interface OverlayOptions {
   /** Paths of mounted images, the topmost first. */
@@ -78,6 +81,7 @@ function createOverlay({ lowers, upper, work, readOnly = upper === undefined, at
   const workFolder = upper === undefined ? undefined : work ?? `${upper}.work`;
   try {
     for (const folder of [upper, workFolder]) if (folder !== undefined) makeFolder(toBytes(folder));
+    for (const folder of [upper, workFolder]) if (folder !== undefined) requireShort(folder);
     if (upper !== undefined && workFolder !== undefined) requireOneFileSystem(upper, workFolder);
     if (readOnly && upper !== undefined) copyAttributes(lowers[0]!, upper);
   } catch (error) {
@@ -89,13 +93,19 @@ function createOverlay({ lowers, upper, work, readOnly = upper === undefined, at
     strings: [
       ['source', OVERLAY_SOURCE], ...lowers.map((lower) => ['lowerdir+', lower] as const),
       // An upper directory must fit other images too, and change hands while its last owner is still in use: no notes of what lay below.
-      ...(upper === undefined || workFolder === undefined ? [] : [['upperdir', upper], ['workdir', workFolder], ['index', 'off'], ['metacopy', 'off']] as const),
+      ...(upper === undefined || workFolder === undefined ? [] : [['upperdir', overlayPath(upper)], ['workdir', overlayPath(workFolder)], ['index', 'off'], ['metacopy', 'off']] as const),
     ],
     attributes: attributes | (readOnly ? mountAttributes.readOnly : 0),
   });
 }
 
 /** The kernel's own word for it is EINVAL. */
+function requireShort(folder: ByteString): void {
+  if (overlayPath(folder).length <= PARAMETER_MAX) return;
+  throw new ThawfsError('BAD_ARGUMENT', `${display(folder)}: overlayfs takes paths of ${PARAMETER_MAX} bytes at most`, { suggestion: 'Name a directory with a shorter path.' });
+}
+
+/** And for this. */
 function requireOneFileSystem(upper: ByteString, work: ByteString): void {
   const [ofUpper, ofWork] = [upper, work].map((folder) => statSync(toBytes(folder)).dev);
   if (ofUpper === ofWork) return;

@@ -1,6 +1,6 @@
 /** The mount of ours on a directory, and who serves it. */
 import { realpathSync } from 'node:fs';
-import { fromBytes, type ByteString } from '../bytes/byte-string.js';
+import { fromBytes, fromText, type ByteString } from '../bytes/byte-string.js';
 import { fromErrno, ThawfsError } from '../errors.js';
 import { mountIdOf } from '../sys/mount.js';
 import { isOurs, readMountTable, shows, type MountEntry } from './mount-table.js';
@@ -16,23 +16,39 @@ export interface OwnMount {
 
 /** @throws NOT_MOUNTED when no image of ours is mounted there; PATH_MISSING */
 export async function findOwnMount(directory: string, runtimeFolder: string): Promise<OwnMount> {
+  const { target, entry } = entryOn(directory);
+  // Not what another mount, which lies under this one on the same directory, is made of.
+  return { target, entry, live: (await liveMounts(runtimeFolder)).filter((server) => server.state !== 'detached' && shows(entry, server)) };
+}
+
+/** @returns why nobody answers for a directory: nothing of ours is mounted there, or whoever served it was killed */
+export function unserved(directory: string): ThawfsError {
+  try {
+    entryOn(directory);
+  } catch (error) {
+    if (error instanceof ThawfsError) return error;
+    throw error;
+  }
+  return new ThawfsError('MOUNT_FAILED', `${directory}: has lost its supervisor`, { detail: { directory }, suggestion: `Unmount it (umount -l ${directory}) and mount it again; what was fetched is kept.` });
+}
+
+function entryOn(directory: string): Pick<OwnMount, 'target' | 'entry'> {
   const target = resolveMounted(directory);
   const id = mountIdOf(target);
   const entry = readMountTable().find((mount) => mount.id === id);
   if (entry?.target !== target || !isOurs(entry)) {
     throw new ThawfsError('NOT_MOUNTED', `${directory}: no thawfs image is mounted there`, { detail: { directory }, suggestion: 'thawfs status lists what is mounted.' });
   }
-  // Not what another mount, which lies under this one on the same directory, is made of.
-  return { target, entry, live: (await liveMounts(runtimeFolder)).filter((server) => server.state !== 'detached' && shows(entry, server)) };
+  return { target, entry };
 }
 
-/** The target may be a dead mount, so only its parent is resolved by the file system. */
-function resolveMounted(directory: string): ByteString {
+/** @returns the absolute path without symlinks; of what may be a dead mount only the parent is looked up. @throws PATH_MISSING */
+export function resolveMounted(directory: string): ByteString {
   try {
     return fromBytes(realpathSync(directory, 'buffer'));
   } catch (error) {
     const parent = /^(.*)\/([^/]+)\/*$/.exec(directory.startsWith('/') ? directory : `${process.cwd()}/${directory}`);
     if (parent === null || (error as NodeJS.ErrnoException).code === 'ENOENT') throw fromErrno(error, directory);
-    return `${fromBytes(realpathSync(parent[1] === '' ? '/' : parent[1]!, 'buffer'))}/${parent[2]!}`;
+    return `${fromBytes(realpathSync(parent[1] === '' ? '/' : parent[1]!, 'buffer'))}/${fromText(parent[2]!)}`;
   }
 }

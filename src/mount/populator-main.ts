@@ -12,7 +12,7 @@ import { MountWatch } from '../sys/mount-watch.js';
 import { CopyUp } from './copy-up.js';
 import { LocalView } from './local-view.js';
 import { recordOf, type FromPopulator, type PopulateOrder, type ToPopulator } from './messages.js';
-import { layersIn, optionOf, readMountTable, type MountEntry } from './mount-table.js';
+import { layersIn, overlayPathIn, readMountTable, type MountEntry } from './mount-table.js';
 import type { Scratch } from './scratch.js';
 
 /** Milliseconds between two looks at what has arrived, which read all metadata each; and the share of a look's own time that it waits. */
@@ -77,7 +77,7 @@ async function untilOut(watch: MountWatch, directory: string, scratch: Scratch):
 
 /** Whether a mount is the layer's own overlay, or one of several layers of which it is one. */
 function shows(entry: MountEntry, { folder, upper }: Scratch): boolean {
-  return optionOf(entry, 'upperdir') === fromText(upper) || layersIn(entry).some(({ id }) => id === basename(folder));
+  return overlayPathIn(entry, 'upperdir') === fromText(upper) || layersIn(entry).some(({ id }) => id === basename(folder));
 }
 
 function end(): void {

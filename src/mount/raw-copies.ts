@@ -1,5 +1,6 @@
 /** Raw images that nobody has mounted. */
 import { realpathSync, rmSync } from 'node:fs';
+import { fromBytes } from '../bytes/byte-string.js';
 import { rawImagesIn } from '../store/raw-folder.js';
 import { backingFile, loopDevices } from '../sys/loop-files.js';
 
@@ -11,7 +12,7 @@ import { backingFile, loopDevices } from '../sys/loop-files.js';
  */
 export function removeUnusedRawCopies(cache: string): string[] {
   const used = new Set(loopDevices().map(backingFile));
-  const unused = rawImagesIn(cache).filter(({ path }) => !used.has(realpathSync(path)));
+  const unused = rawImagesIn(cache).filter(({ path }) => !used.has(fromBytes(realpathSync(path, 'buffer'))));
   for (const { path } of unused) {
     rmSync(`${path}.seal`, { force: true });
     rmSync(path);

@@ -4,7 +4,7 @@
  */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fromText, type ByteString } from '../bytes/byte-string.js';
+import { fromText, toBytes, type ByteString } from '../bytes/byte-string.js';
 import { hasCode, ThawfsError } from '../errors.js';
 import { makeFolder } from '../sys/make-folder.js';
 import { unmount, unmountFlags } from '../sys/mount.js';
@@ -80,7 +80,7 @@ export async function placeAgain(layer: LayerName, live: readonly LiveMount[], p
   if (rawImage === undefined) {
     throw new ThawfsError('MOUNT_FAILED', `the layer ${layer.rootHash.slice(0, 16)} has lost its server`, { detail: { rootHash: layer.rootHash }, suggestion: 'Unmount, and mount all images again.' });
   }
-  placeRawImage(rawImage, place);
+  placeRawImage(toBytes(rawImage).toString(), place);
 }
 
 /** Waits for a server when it is just being replaced. */

@@ -1,10 +1,11 @@
 /** What is mounted, and how it is doing. */
+import type { ByteString } from '../bytes/byte-string.js';
 import { hasCode } from '../errors.js';
 import { isOurs, placesOf, rawCopyUnder, readMountTable } from './mount-table.js';
 import { ask, defaultRuntimeFolder, sockets } from './runtime-folder.js';
 
 export interface MountStatus {
-  readonly target: string;
+  readonly target: ByteString;
   readonly backend: 'block' | 'tree';
   /**
    * `served`: a server fetches what is missing. `local`: complete, and nobody serves it. `replacing`: a server died, and its

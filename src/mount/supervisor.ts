@@ -169,10 +169,15 @@ export class Supervisor implements SuccessionEvents, Supervised {
   }
 
   facts(): Readonly<Record<string, unknown>> {
-    const { succession, devices, populator, outOfTree } = this;
+    const { succession, devices, populator } = this;
     return {
-      ...succession.status, ...(devices === undefined ? {} : { device: devices.outer }), ...(populator === undefined ? {} : { populated: populator.status }), ...(outOfTree ? { state: 'detached' } : {}),
+      ...succession.status, ...(devices === undefined ? {} : { device: devices.outer }), ...(populator === undefined ? {} : { populated: populator.status }), ...(this.isDetached() ? { state: 'detached' } : {}),
     };
+  }
+
+  /** It was told so, or umount -l took it out, which tells nobody. */
+  private isDetached(): boolean {
+    return this.outOfTree || (this.stage !== 'mounting' && placesOf({ id: this.plan.id, device: this.devices?.outer }).length === 0);
   }
 
   frontCost(): FetchCost | undefined {

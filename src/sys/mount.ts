@@ -191,7 +191,7 @@ function check(result: unknown, doing: string, context?: number): number {
   const explained = context === undefined ? '' : explanations(context);
   const unmounting = doing.startsWith('unmounting') && errno === 'EINVAL';
   throw new ThawfsError(unmounting ? 'NOT_MOUNTED' : codes[errno] ?? 'MOUNT_FAILED', `${doing}: ${explained || errno}`, {
-    detail: { errno }, ...(errno === 'EPERM' ? { suggestion: 'Run as root, or use the tree back-end.' } : {}),
+    detail: { errno }, ...(errno === 'EPERM' ? { suggestion: 'Run as root, in a container with CAP_SYS_ADMIN (--cap-add SYS_ADMIN), or use thawfs run.' } : {}),
   });
 }
 

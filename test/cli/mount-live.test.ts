@@ -35,6 +35,16 @@ describe('a live mount', () => {
     cli.remove();
   });
 
+  oracleTest(needs, 'on a directory that is not ASCII is shown by its name', async () => {
+    const place = cli.path('Bücher');
+    mkdirSync(place);
+    await cli.json(['mount', 'one.img.zst', place, ...flags()]);
+    expect((await cli.json<Statuses>(['status', place])).mounts).toMatchObject([{ target: place, state: 'served' }]);
+    expect((await cli.run(['status', 'Bücher'])).stdout).toContain(`directory        ${place}\n`.replace(/ +/, ' '.repeat(2)));
+    await cli.json(['umount', place]);
+    expect((await cli.json<FailureJson>(['status', place], 6)).error).toMatchObject({ code: 'NOT_MOUNTED', suggestion: 'thawfs status lists what is mounted.' });
+  }, 60_000);
+
   oracleTest(needs, 'is replaced, rolled back, pushed upon; each says what it did', async () => {
     const nothing = await cli.json<FailureJson>(['mount', '--replace', 'two.img.zst', directory, ...flags()], 6);
     expect(nothing.error.code).toBe('NOT_MOUNTED');

@@ -4,9 +4,10 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSyn
 import { basename } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, test } from '@jest/globals';
+import Mount from '../../commands/mount.js';
 import { mountHelperArguments } from '../../src/cli/mount-helper.js';
 import { buildImage } from '../../src/image/build.js';
-import { mountImages } from '../../src/mount/mount-image.js';
+import { mountImages, pushImage } from '../../src/mount/mount-image.js';
 import { pushFiles } from '../../src/mount/push.js';
 import { unmountImage } from '../../src/mount/unmount.js';
 import { anybody, differences, withLazyFixture, type LazyFixture } from '../helpers/lazy-mount.js';
@@ -37,6 +38,25 @@ oracleTest(needs, 'a working directory on another file system is BAD_ARGUMENT, a
 }), 60_000);
 
 describe.each(['block', 'tree'] as const)('overlay over the %s back-end', (backend) => {
+  oracleTest(needs, 'an image above itself, and pushed once more upon others: as if it were there once', () => withLazyFixture({}, async (fixture) => {
+    const { folder, tree } = fixture;
+    const { directory, options: { upper, ...options }, runtimeFolder, image } = frontOf(fixture, backend);
+    mkdirSync(`${folder}/plugin/d1`, { recursive: true });
+    writeFileSync(`${folder}/plugin/d1/f1`, 'plugin');
+    await buildImage({ source: `${folder}/plugin`, output: `${folder}/plugin.img.zst`, name: 'plugin' });
+    await mountImages([image, image], directory, options);
+    expect(await differences(tree, directory)).toBe('');
+    for (const [pushed, content] of [['plugin.img.zst', Buffer.from('plugin')], ['plugin.img.zst', Buffer.from('plugin')], ['app.img.zst', readFileSync(`${tree}/d1/f1`)]] as const) {
+      await pushImage(directory, `${folder}/${pushed}`, options);
+      expect(readFileSync(`${directory}/d1/f1`)).toEqual(content);
+    }
+    expect(await differences(tree, directory)).toBe('');
+    await mountImages([image, image], directory, { ...options, upper: upper!, replace: true });
+    expect(await differences(tree, directory)).toBe('');
+    await unmountImage(directory, { runtimeFolder });
+    await untilNothingLeft(folder);
+  }), 180_000);
+
   oracleTest(needs, 'write, append, rename, delete, push; the image stays as it is; umount leaves nothing', () => withLazyFixture({}, async (fixture) => {
     const { folder, tree } = fixture;
     const { directory, options, runtimeFolder, image } = frontOf(fixture, backend);
@@ -139,11 +159,19 @@ describe('mount.thawfs', () => {
     expect(mountHelperArguments(['a', '/b', '-o', 'sync,nodiratime,lazytime,strictatime,noiversion,_rnetdev,silent'])).toEqual(['mount', '--once', 'a', '/b']);
     // autofs gives -s: what is not known is left out.
     expect(mountHelperArguments(['a', '/b', '-sn', '-o', 'noexecc,nodev'])).toEqual(['mount', '--once', '--nodev', 'a', '/b']);
+    expect(mountHelperArguments(['a', '/b', '-o', 'ro,rw,upper=/u'])).toEqual(['mount', '--once', '--upper=/u', 'a', '/b']);
     // mount --fake: mounts nothing.
     expect(mountHelperArguments(['a', '/b', '-fn'])).toBeUndefined();
   });
 
-  test.each([['a', '/b', '-o', 'noexecc'], ['a', '/b', '-o', 'trust'], ['a']])('refuses %j', (...argv) => {
+  test('takes every flag of thawfs mount, but those that only a terminal or a script has a use for', () => {
+    const flags = Object.entries(Mount.flags).filter(([name, { hidden }]) => hidden !== true && !['foreground', 'replace'].includes(name));
+    const options = flags.flatMap(([name, flag]) => flag.type !== 'boolean' ? [`${name}=1`] : flag.allowNo === true ? [name, `no-${name}`] : [name]);
+    expect(options.length).toBeGreaterThan(25);
+    expect(mountHelperArguments(['a', '/b', '-o', options.join(',')])).toEqual(['mount', '--once', ...options.filter((option) => option !== 'once').map((option) => `--${option}`), 'a', '/b']);
+  });
+
+  test.each([['a', '/b', '-o', 'noexecc'], ['a', '/b', '-o', 'trust'], ['a', '/b', '-o', 'rw,ro,upper=/u'], ['a']])('refuses %j', (...argv) => {
     expect(() => mountHelperArguments(argv)).toThrow(expect.objectContaining({ code: 'BAD_ARGUMENT' }));
   });
 });
