@@ -41,9 +41,7 @@ const GRACE = 2000;
 export async function mountImages(images: readonly string[], directory: string, options: MountOptions): Promise<MountReport> {
   const [first] = images;
   if (first === undefined) throw new ThawfsError('BAD_ARGUMENT', 'mount: no image', { suggestion: 'Name an image.' });
-  if (needsMountProgram() && (images.length > 1 || options.upper !== undefined || options.populate === true || options.replace === true || options.backend === 'block')) {
-    throw new ThawfsError('NOT_PERMITTED', 'mount: ordinary users mount one image, read-only', { suggestion: 'Run as root, or in a user namespace: unshare -Urm thawfs mount … (thawfs run does that for one image).' });
-  }
+  if (images.length > 1 || options.upper !== undefined || options.populate === true || options.replace === true || options.backend === 'block') requireRoot();
   if (options.record !== undefined && images.length > 1) throw new ThawfsError('BAD_ARGUMENT', 'mount: only one image can be recorded', { suggestion: 'Mount the image alone to record it.' });
   if (options.profile !== undefined) readProfile(options.profile);
   if (options.replace === true) return mountStack(images, directory, options, await findOwnMount(directory, options.runtimeFolder ?? defaultRuntimeFolder()));
@@ -63,10 +61,17 @@ export async function mountImages(images: readonly string[], directory: string, 
  * Its upper directory stays; open files stay as they are.
  *
  * @param image path or http(s) URL
- * @throws NOT_MOUNTED; MOUNT_BUSY when files of an upper directory are open for writing; as {@link mountImages}; the mount is as it was then
+ * @throws NOT_MOUNTED; NOT_PERMITTED for ordinary users; MOUNT_BUSY when files of an upper directory are open for writing; as {@link mountImages}; the mount is as it was then
  */
 export async function pushImage(directory: string, image: string, options: Omit<MountOptions, 'replace' | 'upper' | 'work'>): Promise<MountReport> {
+  requireRoot();
   return mountStack([image], directory, options, await findOwnMount(directory, options.runtimeFolder ?? defaultRuntimeFolder()), true);
+}
+
+/** Of the machine or of a user namespace. */
+function requireRoot(): void {
+  if (!needsMountProgram()) return;
+  throw new ThawfsError('NOT_PERMITTED', 'ordinary users mount one image, read-only', { suggestion: 'Run as root, or in a user namespace: unshare -Urm thawfs mount … (thawfs run does that for one image).' });
 }
 
 /**

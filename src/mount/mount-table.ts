@@ -28,9 +28,14 @@ export function readMountTable(): MountEntry[] {
   });
 }
 
-/** @returns the directory in an overlay's option, such as `upperdir`; the kernel shows it as it was given: {@link overlayPath} */
-export function overlayPathIn({ options }: MountEntry, name: 'upperdir' | 'workdir'): ByteString | undefined {
-  return options.find((option) => option.startsWith(`${name}=`))?.slice(name.length + 1).replace(/\\(.)/gs, '$1');
+/** @returns the value of an option such as `user_id` */
+export function optionOf({ options }: MountEntry, name: string): ByteString | undefined {
+  return options.find((option) => option.startsWith(`${name}=`))?.slice(name.length + 1);
+}
+
+/** @returns the directory in an option of an overlay; the kernel shows it as it was given: {@link overlayPath} */
+export function overlayPathIn(entry: MountEntry, name: 'upperdir' | 'workdir'): ByteString | undefined {
+  return optionOf(entry, name)?.replace(/\\(.)/gs, '$1');
 }
 
 /** @returns the directory as overlayfs takes it: there a backslash makes the next character plain */

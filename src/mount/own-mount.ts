@@ -3,7 +3,7 @@ import { realpathSync } from 'node:fs';
 import { fromBytes, fromText, type ByteString } from '../bytes/byte-string.js';
 import { fromErrno, ThawfsError } from '../errors.js';
 import { mountIdOf } from '../sys/mount.js';
-import { isOurs, readMountTable, shows, type MountEntry } from './mount-table.js';
+import { isOurs, optionOf, readMountTable, shows, type MountEntry } from './mount-table.js';
 import { liveMounts, type LiveMount } from './status.js';
 
 export interface OwnMount {
@@ -21,15 +21,22 @@ export async function findOwnMount(directory: string, runtimeFolder: string): Pr
   return { target, entry, live: (await liveMounts(runtimeFolder)).filter((server) => server.state !== 'detached' && shows(entry, server)) };
 }
 
-/** @returns why nobody answers for a directory: nothing of ours is mounted there, or whoever served it was killed */
+/** @returns why nobody answers for a directory: nothing of ours is mounted there, or by another user, or whoever served it was killed */
 export function unserved(directory: string): ThawfsError {
+  let entry: MountEntry;
   try {
-    entryOn(directory);
+    entry = entryOn(directory).entry;
   } catch (error) {
     if (error instanceof ThawfsError) return error;
     throw error;
   }
-  return new ThawfsError('MOUNT_FAILED', `${directory}: has lost its supervisor`, { detail: { directory }, suggestion: `Unmount it (umount -l ${directory}) and mount it again; what was fetched is kept.` });
+  const owner = optionOf(entry, 'user_id');
+  if (owner !== undefined && owner !== String(process.getuid?.())) {
+    return new ThawfsError('NOT_PERMITTED', `${directory}: was mounted by the user with the id ${owner}`, { detail: { directory, owner }, suggestion: 'Ask as that user.' });
+  }
+  return new ThawfsError('MOUNT_FAILED', `${directory}: nobody answers for this mount`, {
+    detail: { directory }, suggestion: `If its processes were killed, unmount it (umount -l ${directory}) and mount it again; what was fetched is kept.`,
+  });
 }
 
 function entryOn(directory: string): Pick<OwnMount, 'target' | 'entry'> {

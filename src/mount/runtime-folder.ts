@@ -1,9 +1,10 @@
 /** Where live mounts leave their control sockets and logs, and how they are found again. */
-import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { connect } from 'node:net';
 import { ThawfsError } from '../errors.js';
 import { isMachineRoot, outerUid } from '../sys/identity.js';
 import type { Answer } from './control-socket.js';
+import { makeFolder } from '../sys/make-folder.js';
 import { errorOf, type Question } from './messages.js';
 
 /** @returns `/run/thawfs` for root, else a folder of the user's own. */
@@ -11,6 +12,20 @@ export function defaultRuntimeFolder(): string {
   if (isMachineRoot() && existsSync('/run')) return '/run/thawfs';
   const owned = process.env['XDG_RUNTIME_DIR'] ?? '';
   return owned.startsWith('/') && existsSync(owned) ? `${owned}/thawfs` : `/tmp/thawfs-${outerUid()}`;
+}
+
+/**
+ * Makes the folder when it is missing. In one that somebody else made, as anybody can in /tmp, he would be asked instead of us.
+ *
+ * @throws NOT_PERMITTED when others can write there
+ */
+export function claimRuntimeFolder(folder: string): void {
+  makeFolder(folder, 0o700);
+  const { uid, mode } = statSync(folder);
+  if (uid === process.getuid?.() && (mode & 0o022) === 0) return;
+  throw new ThawfsError('NOT_PERMITTED', `${folder}: belongs to somebody else, or others can write there`, {
+    detail: { folder, uid }, suggestion: 'Remove it, or set XDG_RUNTIME_DIR to a folder of your own.',
+  });
 }
 
 export function socketPath({ runtimeFolder, id }: { readonly runtimeFolder: string; readonly id: string }): string {

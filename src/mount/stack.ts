@@ -6,13 +6,12 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fromText, toBytes, type ByteString } from '../bytes/byte-string.js';
 import { hasCode, ThawfsError } from '../errors.js';
-import { makeFolder } from '../sys/make-folder.js';
 import { unmount, unmountFlags } from '../sys/mount.js';
 import { backingFile, loopDevices } from '../sys/loop-files.js';
 import { placeRawImage } from './join.js';
 import type { OwnMount } from './own-mount.js';
 import { layerFolder, layersIn, rawCopyUnder, type LayerName } from './mount-table.js';
-import { ask } from './runtime-folder.js';
+import { ask, claimRuntimeFolder } from './runtime-folder.js';
 import type { LiveMount } from './status.js';
 
 /** Milliseconds between two attempts, and in all, while a server is being replaced. */
@@ -27,7 +26,7 @@ export class Staging {
 
   /** @param runtimeFolder created when missing, for its owner only */
   constructor(runtimeFolder: string) {
-    makeFolder(runtimeFolder, 0o700);
+    claimRuntimeFolder(runtimeFolder);
     this.folder = mkdtempSync(`${runtimeFolder}/layers-`);
   }
 

@@ -3,10 +3,9 @@ import type { ChildProcess } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { ThawfsError } from '../errors.js';
 import type { FetchCost } from '../image/lazy-statistics.js';
-import { makeFolder } from '../sys/make-folder.js';
 import { errorOf, type FrontMessage, type SupervisorReply } from './messages.js';
 import type { MountPlan } from './plan.js';
-import { logPath, removeStale } from './runtime-folder.js';
+import { claimRuntimeFolder, logPath, removeStale } from './runtime-folder.js';
 
 /**
  * Mounts, and returns when the mount is usable. It ends with this process until {@link settle} is called.
@@ -17,7 +16,7 @@ import { logPath, removeStale } from './runtime-folder.js';
  */
 export async function startMount(supervisor: ChildProcess, plan: MountPlan, signal?: AbortSignal): Promise<void> {
   signal?.throwIfAborted();
-  makeFolder(plan.runtimeFolder, 0o700);
+  claimRuntimeFolder(plan.runtimeFolder);
   await removeStale(plan.runtimeFolder);
   try {
     await untilMounted(supervisor, plan, signal);

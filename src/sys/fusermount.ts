@@ -22,6 +22,7 @@ const meanings: readonly (readonly [words: RegExp, code: ErrorCode, suggestion?:
   [/\/dev\/fuse/, 'NO_FUSE_DEVICE', 'Load the module (modprobe fuse), and let users open the device: chmod 666 /dev/fuse.'],
   [/busy/i, 'MOUNT_BUSY'],
   [/not found in|not mounted/i, 'NOT_MOUNTED'],
+  [/username/, 'NOT_PERMITTED', 'Give this user a name (/etc/passwd), or use thawfs run.'],
   [/permission|permitted|access|allowed/i, 'NOT_PERMITTED', 'Mount on a directory of your own.'],
   [/(?:)/, 'MOUNT_FAILED'],
 ];

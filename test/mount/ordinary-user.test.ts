@@ -41,6 +41,22 @@ describe('an ordinary user', () => {
     await untilNothingLeft(fixture.folder);
   }), 180_000);
 
+  oracleTest(needs, 'may not push an image, has no business with mounts of others, and uses no runtime folder of theirs', () => withLazyFixture({}, async (fixture) => {
+    const output = await asNobody(fixture, `
+      code() { "$@" --json | jq -r .error.code; }
+      mkdir other; $thawfs mount app.img.zst mounted --allow-unsigned >/dev/null
+      code $thawfs push mounted app.img.zst --allow-unsigned || true
+      code env XDG_RUNTIME_DIR=$PWD/other $thawfs status mounted || true
+      ls thawfs | grep layers || true
+      unshare -Urm --map-user=5 bash -euc '"$@" --json | jq -r .error.code' bash env XDG_RUNTIME_DIR=$PWD/other $thawfs status mounted || true
+      $thawfs umount mounted; rmdir other
+      mkdir -m 777 other other/thawfs; chmod 777 other/thawfs
+      code env XDG_RUNTIME_DIR=$PWD/other $thawfs mount app.img.zst mounted --allow-unsigned || true
+      ls mounted; ls other/thawfs`);
+    expect(output.split('\n')).toEqual(['NOT_PERMITTED', 'MOUNT_FAILED', 'NOT_PERMITTED', 'NOT_PERMITTED', '']);
+    await untilNothingLeft(fixture.folder);
+  }), 180_000);
+
   oracleTest(needs, 'in the foreground, and what he may not do', () => withLazyFixture({}, async (fixture) => {
     const output = await asNobody(fixture, `
       code() { "$@" --allow-unsigned --json | jq -r .error.code; }

@@ -165,8 +165,8 @@ describe('mount.thawfs', () => {
   });
 
   test('takes every flag of thawfs mount, but those that only a terminal or a script has a use for', () => {
-    const flags = Object.entries(Mount.flags).filter(([name, { hidden }]) => hidden !== true && !['foreground', 'replace'].includes(name));
-    const options = flags.flatMap(([name, flag]) => flag.type !== 'boolean' ? [`${name}=1`] : flag.allowNo === true ? [name, `no-${name}`] : [name]);
+    const flags = Object.entries(Mount.flags).filter(([name, { hidden }]) => !hidden && !['foreground', 'replace'].includes(name));
+    const options = flags.flatMap(([name, flag]) => flag.type !== 'boolean' ? [`${name}=1`] : flag.allowNo ? [name, `no-${name}`] : [name]);
     expect(options.length).toBeGreaterThan(25);
     expect(mountHelperArguments(['a', '/b', '-o', options.join(',')])).toEqual(['mount', '--once', ...options.filter((option) => option !== 'once').map((option) => `--${option}`), 'a', '/b']);
   });
