@@ -29,7 +29,7 @@ SOURCE is one of:
   oci-archive:FILE[:TAG]  the same in a tar, as skopeo, podman and buildx write it; FILE may be -
   docker-archive:FILE     what docker save writes; FILE may be -
   ext4:FILE               a file system that exists; its bytes are kept
-  dump:FILE               what thawfs dump writes; attributes only`;
+  dump:FILE               what thawfs dump writes; attributes only; FILE may be -`;
 
   static override examples = [
     { description: 'A signed image of a directory:', command: '<%= config.bin %> <%= command.id %> rootfs/ -o app.img.zst --key ci.pem --name app --sequence 17' },

@@ -4,7 +4,7 @@ import { toHex } from '../bytes/hex.js';
 import { formatUuid } from '../bytes/uuid.js';
 import { encodeHead, headSizeFor } from '../chunk/head.js';
 import type { WorkerPool } from '../chunk/pool.js';
-import { ThawfsError } from '../errors.js';
+import { hasCode, ThawfsError } from '../errors.js';
 import { encodeChunkList } from '../format/chunk-list.js';
 import { encodeManifest, hashTreeSize, type Manifest } from '../format/manifest.js';
 import { encodeSignatures, type SignatureScheme } from '../format/signatures.js';
@@ -140,7 +140,7 @@ async function buildWith(pool: WorkerPool, settings: Settings, signers: Signers,
       const chunks = encodeChunkList(embedded?.chunks ?? []);
       const manifest = chunks === '' ? plain : { ...plain, profile: { digest: profileDigest(profileBytes!), chunks } };
       const signedBy = await writeHead(file, manifest, packed, signers);
-      if (check) await checkFinished(file, pool, options);
+      if (check) await checkFinished(file, pool, options).catch((error: unknown) => { throw source.tree === undefined ? inForeign(error) : error; });
       return {
         output: options.output, manifest, fileSize: packed.fileSize, rawSize: packed.rawSize,
         ...(source.tree === undefined ? {} : { tree: source.tree }),
@@ -243,6 +243,13 @@ async function checkFinished(file: OutputFile, pool: WorkerPool, { signal, onPro
   const [, { checkImage }] = await loadCheck();
   await using image = await openUnsigned(file);
   await checkImage(image, { path: file.temporaryPath, pool }, { signal, onProgress: (done, total) => onProgress?.('check', done, total) });
+}
+
+/** @returns the error, where it is about the structure of a file system that was taken as it is, with what helps there */
+function inForeign(error: unknown): unknown {
+  if (!hasCode(error, 'STRUCTURE_INVALID', 'BAD_FIELD', 'CHECKSUM_MISMATCH')) return error;
+  const { code, message, detail, cause } = error;
+  return new ThawfsError(code, message, { detail, cause, suggestion: 'The file system is damaged, or was mounted while it was copied: copy it unmounted, or run e2fsck -fy on the copy, and build again.' });
 }
 
 async function openUnsigned({ temporaryPath }: OutputFile): Promise<Image> {

@@ -21,9 +21,10 @@ export class OutputFile {
    */
   static create(path: string, inputs: readonly string[] = []): OutputFile {
     if (path === '-') throw new ThawfsError('BAD_ARGUMENT', '-: this is written to a file, not to standard output', { suggestion: 'Name a file; one of that name is ./-' });
-    demandReplaceable(path);
-    demandOther(path, inputs);
+    if (path === '') throw new ThawfsError('BAD_ARGUMENT', 'the file to write has no name', { suggestion: 'Name a file.' });
     try {
+      demandReplaceable(path);
+      demandOther(path, inputs);
       removeStale(path);
       const temporaryPath = join(dirname(path), `.${basename(path)}.${process.pid}.partial`);
       return new OutputFile(path, temporaryPath, openSync(temporaryPath, 'w+', 0o644));

@@ -5,10 +5,11 @@ import { ThawfsError } from '../errors.js';
 import { layOutExt4, type BaseUse, type Ext4Layout, type Unfit } from '../ext4/writer/writer.js';
 import type { Content, HostFile } from '../model/content.js';
 import type { DirectoryNode } from '../model/tree.js';
+import { states } from '../format/ext4/superblock.js';
 import { LocalBytes } from '../sys/local-bytes.js';
 import { dataRanges } from '../sys/seek.js';
 import { applyFilters, type TreeFilters } from '../tree/filters.js';
-import { namedFileSystem, openTree, type OpenTreeOptions } from '../tree/open-source.js';
+import { demandLocal, namedFileSystem, openTree, type OpenTreeOptions } from '../tree/open-source.js';
 import { BLOCK_SIZE, roundUp } from '../units.js';
 import { wholeContent } from './content-reader.js';
 import type { BaseImage } from './base.js';
@@ -110,12 +111,21 @@ async function existingFileSystem(path: string, options: RawSourceOptions, base:
       detail: { option: asked ?? 'base' }, suggestion: 'Leave the option out, or mount the file system and build from its directory.',
     });
   }
+  demandLocal(`ext4:${path}`);
   using opened = LocalBytes.open(path);
   const { fd, size, stat } = opened;
   if (!stat.isFile()) throw new ThawfsError('BAD_ARGUMENT', `${path}: not a regular file`, { detail: { path }, suggestion: 'Copy the device into a file first.' });
   const { Ext4Reader } = await import('../ext4/reader/reader.js'); // no other source needs it
-  const { uuid } = new Ext4Reader(opened);
+  const { uuid, volume: { superblock: { state } } } = new Ext4Reader(opened);
   const file: HostFile = { kind: 'host-file', path: fromText(resolve(path)), seen: { size, mtimeMs: stat.mtimeMs } };
   const pieces = [...dataRanges(fd, size)].map(({ start, end }) => ({ offset: start, length: end - start, source: file, sourceOffset: start }));
-  return { image: { size, pieces }, fileSystemSize: roundUp(size, BLOCK_SIZE), uuid: Uint8Array.from(uuid), warnings: [], dispose: () => undefined };
+  return { image: { size, pieces }, fileSystemSize: roundUp(size, BLOCK_SIZE), uuid: Uint8Array.from(uuid), warnings: warningsOf(state), dispose: () => undefined };
+}
+
+/** Without a journal nothing else tells that a file system was copied while it was mounted: the copy may be sound by chance, and lack contents. */
+function warningsOf(state: number): string[] {
+  return [
+    ...(states.has(state, 'valid') ? [] : ['The file system was not unmounted cleanly, or was mounted while it was copied: files may lack content. Unmount it before it is copied, or run e2fsck -fy on the copy.']),
+    ...(states.has(state, 'error') ? ['The kernel found errors in the file system: run e2fsck -fy on it.'] : []),
+  ];
 }

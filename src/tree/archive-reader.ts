@@ -111,7 +111,7 @@ export class ArchiveReader {
 
   #truncated(length: number): ThawfsError {
     return new ThawfsError('TRUNCATED', `the archive ends at byte ${this.#bufferOffset + this.#end}, where ${length} bytes were expected from byte ${this.offset}`, {
-      detail: { offset: this.offset, length }, suggestion: 'Copy or download the archive again.',
+      detail: { offset: this.offset, length }, suggestion: this.offset === 0 ? 'Check that the file is a tar archive and was copied whole.' : 'Copy or download the archive again.',
     });
   }
 }

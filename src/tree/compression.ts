@@ -2,13 +2,17 @@
 import { addAbortSignal, pipeline, Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { createZstdDecompress } from '../codec/stream.js';
+import { toHex } from '../bytes/hex.js';
 import { ThawfsError } from '../errors.js';
+import { HEAD_MAGIC, headHeader } from '../format/container.js';
 import { streamError } from './feeds.js';
 
 export type Compression = 'none' | 'gzip' | 'zstd';
 
 /** Bytes that {@link sniffCompression} needs, where there are so many. */
-export const SNIFF_BYTES = 6;
+export const SNIFF_BYTES = 16;
+
+const HEAD_MAGIC_OFFSET = headHeader.offsetOf('magic');
 
 const foreign: readonly (readonly [magic: string, name: string, command: string])[] = [
   ['425a68', 'bzip2', 'bzcat'], ['fd377a585a00', 'xz', 'xzcat'], ['04224d18', 'lz4', 'lz4cat'], ['4c5a4950', 'lzip', 'lzip -dc'], ['1f9d', 'compress', 'zcat'],
@@ -17,11 +21,16 @@ const foreign: readonly (readonly [magic: string, name: string, command: string]
 /**
  * @param start the first bytes of the archive
  * @param label names the archive in messages
- * @throws FEATURE_UNSUPPORTED with the command to pipe it through
+ * @throws FEATURE_UNSUPPORTED with the command to pipe it through; BAD_ARGUMENT for an image of ours, which is a zstd file
  */
 export function sniffCompression(start: Uint8Array, label: string): Compression {
   const hex = Buffer.from(start.buffer, start.byteOffset, Math.min(start.length, SNIFF_BYTES)).toString('hex');
   if (hex.startsWith('1f8b')) return 'gzip';
+  if (hex.slice(2 * HEAD_MAGIC_OFFSET) === toHex(HEAD_MAGIC)) {
+    throw new ThawfsError('BAD_ARGUMENT', `${label} is an image of thawfs already`, {
+      detail: { path: label }, suggestion: 'Extract it, and build from the directory; or unpack it, and build ext4:RAW, which keeps its bytes.',
+    });
+  }
   // A frame, or a skippable frame before it (RFC 8878 section 3.1).
   if (hex.startsWith('28b52ffd') || /^5.2a4d18/.test(hex)) return 'zstd';
   for (const [magic, name, command] of foreign) {

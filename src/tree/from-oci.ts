@@ -34,19 +34,20 @@ const layerType = /^application\/vnd\.(?:oci\.image\.layer(?:\.nondistributable)
 export async function readOciLayout(spec: string, options: ReadOciOptions = {}): Promise<TreeSource> {
   const { path, tag } = splitSpec(spec);
   if (path !== '-' && statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) {
-    return flattenLayers(layersOf((file, label) => fileContent(join(path, file), label), path, tag, options), options);
+    return flattenLayers(layersOf((file, label) => fileContent(join(path, file), label), 'oci', path, tag, options), options);
   }
-  return flattenArchive(await readTar(path, options), (root) => layersOf(archiveFiles(root), path, tag, options), options);
+  return flattenArchive(await readTar(path, options), (root) => layersOf(archiveFiles(root), 'oci-archive', path, tag, options), options);
 }
 
-function layersOf(files: LayoutFiles, path: string, tag: string | undefined, options: ReadOciOptions): Layer[] {
-  const spec = tag === undefined ? path : `${path}:${tag}`;
+function layersOf(files: LayoutFiles, scheme: 'oci' | 'oci-archive', path: string, tag: string | undefined, options: ReadOciOptions): Layer[] {
+  const spec = [scheme, path, ...(tag === undefined ? [] : [tag])].join(':');
   const blobs = new OciBlobs(files, options.signal);
   const index = JsonRecord.parse(contentBytes(indexOf(files, path), MANIFEST_MAX, 'index.json'), 'index.json');
   const tagged = manifestsOf(index).filter((descriptor) => tag === undefined || descriptor.tag === tag);
   if (tagged.length === 0) {
     const tags = manifestsOf(index).flatMap(({ tag: name }) => name ?? []);
-    throw new ThawfsError('BAD_ARGUMENT', `oci:${spec}: there is no image${tag === undefined ? '' : ` with the tag ${tag}`}`, { detail: { tags }, suggestion: `Name one of: ${tags.join(', ') || 'none is tagged'}.` });
+    const suggestion = tags.length > 0 ? `Name one of: ${tags.join(', ')}.` : tag === undefined ? `Copy one into it: skopeo copy IMAGE ${spec}:TAG.` : `None is tagged: name it ${scheme}:${path}.`;
+    throw new ThawfsError('BAD_ARGUMENT', `${spec}: there is no image${tag === undefined ? '' : ` with the tag ${tag}`}`, { detail: { tags }, suggestion });
   }
   const manifest = findManifest(tagged, blobs, options.platform, spec);
   const config = manifest.field('config');
@@ -93,7 +94,7 @@ function findManifest(start: readonly Descriptor[], blobs: OciBlobs, wanted: Pla
     }
     candidates = manifestsOf(record);
   }
-  throw new ThawfsError('LIMIT_EXCEEDED', `oci:${spec}: indexes inside indexes, more than ${INDEX_DEPTH_MAX}`, { detail: { limit: INDEX_DEPTH_MAX } });
+  throw new ThawfsError('LIMIT_EXCEEDED', `${spec}: indexes inside indexes, more than ${INDEX_DEPTH_MAX}`, { detail: { limit: INDEX_DEPTH_MAX } });
 }
 
 /** A lone image is taken whatever it says it is for, unless a platform was asked for. */
@@ -104,8 +105,8 @@ function choose(candidates: readonly Descriptor[], wanted: Platform | undefined,
   const from = fitting.length === 0 && wanted === undefined && images.length === 1 ? images : fitting;
   if (from.length === 1) return from[0]!;
   const offered = images.map(({ platform, tag, digest }) => [tag ?? digest.slice(0, 19), ...(platform === undefined ? [] : [platformName(platform)])].join(' '));
-  throw new ThawfsError('BAD_ARGUMENT', `oci:${spec}: ${from.length === 0 ? 'no image is' : 'several images are'} for ${platformName({ os, architecture, variant })}`, {
-    detail: { images: offered }, suggestion: `There are: ${offered.join(', ') || 'none'}. Choose by oci:DIR:TAG, or by --platform.`,
+  throw new ThawfsError('BAD_ARGUMENT', `${spec}: ${from.length === 0 ? 'no image is' : 'several images are'} for ${platformName({ os, architecture, variant })}`, {
+    detail: { images: offered }, suggestion: `There are: ${offered.join(', ') || 'none'}. Choose by a tag behind the path, or by --platform.`,
   });
 }
 

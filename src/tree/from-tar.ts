@@ -45,7 +45,7 @@ export async function readTar(input: string | Readable, options: ReadTarOptions 
   const stats = fstatSync(fd);
   let stream: Readable | undefined;
   try {
-    if (stats.isDirectory()) throw new ThawfsError('BAD_ARGUMENT', `${input} is a directory, not an archive`, { detail: { path: input } });
+    if (stats.isDirectory()) throw new ThawfsError('BAD_ARGUMENT', `${input} is a directory, not an archive`, { detail: { path: input }, suggestion: 'Name the archive; a directory with an OCI layout is oci:DIR.' });
     const start = Buffer.alloc(SNIFF_BYTES);
     const compression = sniffCompression(start.subarray(0, readSync(fd, start, 0, SNIFF_BYTES, 0)), input);
     if (compression === 'none') {

@@ -42,27 +42,34 @@ export interface OpenTreeOptions {
 
 /**
  * @param spec a directory; a tar archive, compressed or not, `-` for one on standard input; `oci:DIR[:TAG]`;
- *   `oci-archive:FILE[:TAG]` and `docker-archive:FILE`, where FILE may be `-` too; `dump:FILE`
- * @throws PATH_MISSING and what the kind of source throws
+ *   `oci-archive:FILE[:TAG]`, `docker-archive:FILE` and `dump:FILE`, where FILE may be `-` too
+ * @throws BAD_ARGUMENT for what names nothing here, PATH_MISSING, and what the kind of source throws
  */
 export async function openTree(spec: string, options: OpenTreeOptions = {}): Promise<TreeSource> {
   options.signal?.throwIfAborted();
+  demandLocal(spec);
   const [, scheme, rest = ''] = treeScheme.exec(spec) ?? [];
-  if (scheme === 'oci' && /^\/\/[^/]/.test(rest) && !existsSync(rest)) throw inRegistry(spec);
   if (scheme === 'oci' || scheme === 'oci-archive') return (await import('./from-oci.js')).readOciLayout(rest, options);
   if (scheme === 'docker-archive') return (await import('./from-docker-archive.js')).readDockerArchive(rest, options);
-  if (scheme === 'dump') return { root: (await import('./dump.js')).parseDump(await readText(rest, options.signal)), warnings: [], dispose: () => undefined };
+  if (scheme === 'dump') return { root: (await import('./dump.js')).parseDump(await readText(rest, options)), warnings: [], dispose: () => undefined };
   if (spec === '-' || !isDirectory(spec)) return withContainerHint(await (await import('./from-tar.js')).readTar(spec, options), 'archive');
   const { exclude = [], extraXattrs = [], oneFileSystem = false } = options;
   const { scanDirectory } = await import('./from-directory.js');
   return withContainerHint(scanDirectory(spec, { extraXattrs, oneFileSystem, ...(exclude.length > 0 ? { skip: (await import('./glob.js')).compileGlobs(exclude) } : {}) }), 'directory');
 }
 
-/** `oci://HOST/…` names images of ours in a registry; there a container image has to be fetched by those who can. */
-function inRegistry(spec: string): ThawfsError {
-  return new ThawfsError('BAD_ARGUMENT', `${spec}: an image cannot be built from a registry`, {
-    detail: { source: spec }, suggestion: 'Fetch the container image first: skopeo copy docker://HOST/REPOSITORY:TAG oci:DIR:TAG, then build oci:DIR:TAG.',
-  });
+/**
+ * `oci://HOST/…` names images of ours in a registry; there a container image has to be fetched by those who can.
+ *
+ * @throws BAD_ARGUMENT for what cannot be the name of anything on this machine
+ */
+export function demandLocal(spec: string): void {
+  const refuse = (why: string, suggestion: string): ThawfsError => new ThawfsError('BAD_ARGUMENT', `${spec}${why}`, { detail: { source: spec }, suggestion });
+  if (pathIn(spec) === '') throw refuse(`${spec === '' ? 'the source' : ''} names nothing`, 'Name a directory or a file.');
+  const [, scheme, path = ''] = /^(https?|docker|oci):(\/\/[^/].*)$/is.exec(spec) ?? [];
+  if (scheme === undefined || existsSync(scheme === 'oci' ? path : spec)) return;
+  if (/^http/i.test(scheme)) throw refuse(': an image cannot be built from a URL', 'Fetch it first, or pipe it: curl -fL URL | thawfs build - -o IMAGE.img.zst');
+  throw refuse(': an image cannot be built from a registry', 'Fetch the container image first: skopeo copy docker://HOST/REPOSITORY:TAG oci:DIR:TAG, then build oci:DIR:TAG.');
 }
 
 /** A container image is easily named without its scheme; what comes out then are the files that it is kept in. */
@@ -83,10 +90,9 @@ function isDirectory(path: string): boolean {
   }
 }
 
-async function readText(path: string, signal: AbortSignal | undefined): Promise<string> {
+async function readText(path: string, { stdin = process.stdin, signal }: OpenTreeOptions): Promise<string> {
   try {
-    const stats = statSync(path);
-    const stream = stats.isFile() || stats.isDirectory() ? createReadStream(path) : openStream(path, stats);
+    const stream = path === '-' ? stdin : openText(path);
     if (signal !== undefined) addAbortSignal(signal, stream);
     const parts: string[] = [];
     let size = 0;
@@ -102,4 +108,9 @@ async function readText(path: string, signal: AbortSignal | undefined): Promise<
     signal?.throwIfAborted();
     throw error instanceof ThawfsError ? error : fromErrno(error, `reading ${path}`);
   }
+}
+
+function openText(path: string): Readable {
+  const stats = statSync(path);
+  return stats.isFile() || stats.isDirectory() ? createReadStream(path) : openStream(path, stats);
 }

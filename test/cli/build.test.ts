@@ -138,6 +138,8 @@ describe('sources', () => {
     await cli.json(['dump', 'd1.img.zst', '--allow-unsigned', '-o', 'd1.dump']);
     await cli.json(['build', 'dump:d1.dump', '-o', 'd2.img.zst']);
     expect((await cli.run(['dump', 'd2.img.zst', '--allow-unsigned'])).stdout).toBe(readFileSync(cli.path('d1.dump'), 'utf8'));
+    await cli.json(['build', 'dump:-', '-o', 'd3.img.zst'], 0, { input: readFileSync(cli.path('d1.dump')) });
+    expect(readFileSync(cli.path('d3.img.zst')).equals(readFileSync(cli.path('d2.img.zst')))).toBe(true);
   });
 
   oracleTest(['zstd', 'cmp'], 'ext4: keeps the bytes of the file system', async () => {

@@ -64,10 +64,35 @@ describe('refused, with the way out', () => {
     expect(await refusal()).toMatchObject({ suggestion: expect.stringContaining('e2fsck') as unknown });
   });
 
+  oracleTest(['mkfs.ext4'], 'the journal of another file system', async () => {
+    makeImage(cli.path('refused.ext4'), '-O journal_dev');
+    expect(await refusal()).toMatchObject({ detail: { feature: 'journal_dev' }, suggestion: 'Name the file system that it belongs to.' });
+  });
+
   oracleTest(['mkfs.ext4'], 'a file that was cut short', async () => {
     makeImage(cli.path('refused.ext4'), '-t ext4');
     truncateSync(cli.path('refused.ext4'), 20 << 20);
     expect(await refusal()).toMatchObject({ code: 'TRUNCATED' });
     expect(readFileSync(cli.path('refused.ext4')).length).toBe(20 << 20);
+  });
+});
+
+/** What a file system without a journal looks like when it is copied while it is mounted. */
+describe('not unmounted cleanly', () => {
+  oracleTest(['mkfs.ext4', 'debugfs'], 'is said, where the copy is sound by chance', async () => {
+    makeImage(cli.path('open.ext4'), '-t ext2', cli.path('tree'));
+    expect((await cli.json<{ warnings: string[] }>(['build', 'ext4:open.ext4', '-o', 'open.img'])).warnings).toEqual([]);
+    run('debugfs', '-w', '-R', 'set_super_value state 0', cli.path('open.ext4'));
+    expect((await cli.run(['build', 'ext4:open.ext4', '-o', 'open.img'])).stderr).toMatch(/^warning: The file system was not unmounted cleanly/m);
+    run('debugfs', '-w', '-R', 'set_super_value state 3', cli.path('open.ext4'));
+    expect((await cli.run(['build', 'ext4:open.ext4', '-o', 'open.img'])).stderr).toMatch(/^warning: The kernel found errors/m);
+  });
+
+  oracleTest(['mkfs.ext4', 'debugfs'], 'has a way out, where it is not', async () => {
+    makeImage(cli.path('open.ext4'), '-t ext2', cli.path('tree'));
+    const [, file] = /Inode: (\d+)/.exec(run('debugfs', '-R', 'stat zeros', cli.path('open.ext4')))!;
+    run('debugfs', '-w', '-R', `freei <${file!}>`, cli.path('open.ext4'));
+    const { error } = await cli.json<FailureJson>(['build', 'ext4:open.ext4', '-o', 'damaged.img'], 3);
+    expect(error).toMatchObject({ code: 'STRUCTURE_INVALID', suggestion: expect.stringContaining('mounted while it was copied') as unknown });
   });
 });

@@ -21,8 +21,9 @@ export function requireReadable(superblock: Superblock): void {
     ...incompat.names(incompat.outside(featureIncompat, readableIncompat)),
     ...unreadableRoCompat.filter((name) => roCompat.has(featureRoCompat, name)),
   ][0];
+  if (foreign === 'journal_dev') throw unsupported(foreign, 'this is the journal of another file system, and holds no files', 'Name the file system that it belongs to.');
   if (foreign !== undefined) {
-    throw unsupported(foreign, 'cannot be read', `Make the image without it (mke2fs -O ^${foreign}), or build from the mounted files.`);
+    throw unsupported(foreign, 'cannot be read', /^0x/.test(foreign) ? 'Build from the mounted files.' : `Make the image without it (mke2fs -O ^${foreign}), or build from the mounted files.`);
   }
 }
 

@@ -32,7 +32,7 @@ export function checkAttributes(node: TreeNode, links: number): void {
   valid(isCount(node.mtimeNanoseconds, 999_999_999), 'mtimeNanoseconds', node.mtimeNanoseconds);
   valid(Number.isSafeInteger(seconds), 'mtimeSeconds', seconds);
   if (seconds < MIN_SECONDS || seconds > MAX_SECONDS) {
-    throw limit(`its time, ${seconds} s from 1970, is outside 1901 to 2446`, { seconds }, CORRECT_TIME);
+    throw limit(`its time, ${seconds} s from 1970, is outside 1901 to 2446`, { seconds }, seconds < 0 ? 'Correct the time of the file.' : CORRECT_TIME); // clamping only makes times earlier
   }
   if (seconds >= MISTAKEN_SECONDS.from && seconds < MISTAKEN_SECONDS.to) {
     throw limit(`its time, ${seconds} s from 1970, is in 2310 to 2378, which e2fsck would "repair" to before 1970`, { seconds }, CORRECT_TIME);

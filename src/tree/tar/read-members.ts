@@ -72,7 +72,7 @@ class MemberReader {
       const offset = this.reader.offset;
       const block = await this.reader.readUnlessEnded(TAR_BLOCK_SIZE);
       if (block === undefined) {
-        if (this.options.endOptional === true && offset > 0) return;
+        if (this.options.endOptional === true) return;
         throw new ThawfsError('TRUNCATED', `the archive stops at byte ${offset} without its end mark of zeros`, {
           detail: { offset }, suggestion: offset === 0 ? 'See why nothing was written to it.' : 'Copy or download the archive again; or, if it never had an end mark, add one: (cat FILE; head -c 1024 /dev/zero) | thawfs build - …',
         });

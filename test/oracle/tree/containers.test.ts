@@ -38,6 +38,10 @@ describe('layers', () => {
     expect(root.children.get('d')!.permissions).toBe(0o700);
   }));
 
+  oracleTest(needs, 'a layer of no bytes changes nothing', () => withTempDir(async (directory) => {
+    expect(listing(await flatten(directory, ['echo -n 1 > a', Buffer.alloc(0), gzipSync(Buffer.alloc(0))]))).toEqual(['a=1']);
+  }));
+
   oracleTest(needs, 'a hard link may lead into a lower layer', () => withTempDir(async (directory) => {
     const lower = layerOf(`${directory}/lower`, 'echo -n shared > a');
     const upper = layerOf(`${directory}/upper`, 'echo -n shared > a; ln a b', ['./a', './b']);
