@@ -1,7 +1,7 @@
 /** All places of an image together: chunks and bytes from the first that can give them. */
 import type { Head } from '../chunk/head.js';
 import { ThawfsError } from '../errors.js';
-import type { SourceOptions } from '../source/open-source.js';
+import { amongSeveral, type SourceOptions } from '../source/open-source.js';
 import type { KnownSource, RangeSource } from '../source/range-source.js';
 import type { ChunkStore } from '../store/chunk-store.js';
 import { FailoverStore } from '../store/failover-store.js';
@@ -25,7 +25,7 @@ export class Origins<Landed> {
    * @param opened one of them that is open already, closed with these; or was in another process
    */
   constructor(locations: readonly string[], head: Head, options: SourceOptions, decode: DecodeChunk<Landed>, onRefetch: () => void, opened?: OpenedOrigin<RangeSource | KnownSource>) {
-    this.origins = locations.map((location) => new Origin(location, head, { connections: MAX_REQUESTS, ...options }, location === opened?.at ? opened.source : undefined));
+    this.origins = locations.map((location) => new Origin(location, head, { connections: MAX_REQUESTS, ...amongSeveral(locations, options) }, location === opened?.at ? opened.source : undefined));
     // Runs are planned by the scheduler, and what nobody wants is not fetched.
     this.chunks = new FailoverStore(this.origins.map((origin) => new OriginStore(origin, (source) => new RemoteStore(source, decode, onRefetch, { parallel: MAX_REQUESTS, gapSize: 0 }))));
   }

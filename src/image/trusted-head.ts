@@ -8,7 +8,7 @@ import type { Manifest } from '../format/manifest.js';
 import { decodeSignatures } from '../format/signatures.js';
 import { sha256 } from '../hash/sha256.js';
 import { LinkMeter } from '../source/link-meter.js';
-import { openSource, type SourceOptions } from '../source/open-source.js';
+import { amongSeveral, openSource, type SourceOptions } from '../source/open-source.js';
 import type { OpenedSource } from '../source/range-source.js';
 import { makeFolder } from '../sys/make-folder.js';
 import { requireTrust, type TrustPolicy } from '../trust/policy.js';
@@ -62,7 +62,7 @@ export async function openTrustedHead(locations: readonly string[], { trust, cac
   if (offline !== true) {
     for (const location of locations) {
       try {
-        const opened = await openSource(location, HEAD_MAX_SIZE, sourceOptions);
+        const opened = await openSource(location, HEAD_MAX_SIZE, amongSeveral(locations, sourceOptions ?? {}));
         let kept = false;
         try {
           const head = judge(opened.opening, trust);
@@ -73,11 +73,12 @@ export async function openTrustedHead(locations: readonly string[], { trust, cac
           if (!kept) await opened.source.close();
         }
       } catch (error) {
-        if (!(error instanceof ThawfsError) || (error.kind !== 'source' && !hasCode(error, 'PATH_MISSING'))) throw error;
+        if (!(error instanceof ThawfsError) || (error.kind !== 'source' && !hasCode(error, 'PATH_MISSING', 'OBJECT_MISSING'))) throw error;
         failure ??= error;
       }
     }
   }
+  if (hasCode(failure, 'OBJECT_MISSING')) throw failure; // It was taken away.
   const remembered = recallHead(cache, locations[0]!);
   if (remembered !== undefined) return judge(remembered, trust);
   throw (failure as Error | undefined) ?? new ThawfsError('SOURCE_UNREACHABLE', `${locations[0]!}: was never mounted here, and origins may not be asked`, {

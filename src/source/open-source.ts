@@ -11,6 +11,11 @@ export interface SourceOptions extends HttpOptions {
   readonly retry?: Partial<RetryPolicy>;
 }
 
+/** @returns options for one of several locations: who waits for one that hangs has no time left for the next */
+export function amongSeveral<Options extends SourceOptions>(locations: readonly string[], options: Options): Options {
+  return locations.length > 1 ? { ...options, retry: { ...options.retry, retryTimeouts: false } } : options;
+}
+
 /**
  * Opens bytes by name.
  *

@@ -10,6 +10,8 @@ export interface RetryPolicy {
   readonly firstDelay: number;
   /** No wait is longer, milliseconds; a server that asks for more (Retry-After) is not waited for at all. Default 20,000. */
   readonly longestDelay: number;
+  /** Whether what took too long is tried again. Default true; false for who had better ask elsewhere while there is time. */
+  readonly retryTimeouts: boolean;
   /** 0 <= value < 1, spreads the waits of many readers. Default Math.random; tests give their own. */
   readonly random: () => number;
   /** Waits; rejects with the signal's reason when it aborts. Tests give their own. */
@@ -17,7 +19,7 @@ export interface RetryPolicy {
 }
 
 export const defaultRetryPolicy: RetryPolicy = {
-  attempts: 5, firstDelay: 200, longestDelay: 20_000, random: Math.random,
+  attempts: 5, firstDelay: 200, longestDelay: 20_000, retryTimeouts: true, random: Math.random,
   sleep: pause,
 };
 
@@ -31,7 +33,7 @@ export async function retry<T>(work: () => Promise<T>, policy: RetryPolicy, sign
       return await work();
     } catch (error) {
       signal?.throwIfAborted();
-      if (!(error instanceof ThawfsError) || error.detail.retryable !== true) throw error;
+      if (!(error instanceof ThawfsError) || error.detail.retryable !== true || (error.code === 'TIMEOUT' && !policy.retryTimeouts)) throw error;
       const wait = waitAfter(error, tries, policy);
       if (tries >= policy.attempts || wait > policy.longestDelay) throw counted(error, tries);
       await policy.sleep(wait, signal);

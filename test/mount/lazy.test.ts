@@ -173,6 +173,19 @@ describe.each(['block', 'tree'] as const)('%s back-end', (backend) => {
     });
   }, 180_000);
 
+  oracleTest(needs, 'a mirror helps in time where the first origin hangs', () => {
+    let hangs = false;
+    return withLazyFixture({ interfere: () => hangs }, async ({ tree, image, server, mount }) => {
+      await withRangeServer(image, {}, async (mirror) => {
+        const mounted = await mount({ locations: [server.url, mirror.url], readTimeout: 6000 }, { backend });
+        hangs = true;
+        expect(await differences(tree, mounted.directory)).toBe('');
+        expect((await mounted.status())['originFailures']).toMatchObject({ TIMEOUT: expect.any(Number) as unknown });
+        await mounted.unmount();
+      });
+    });
+  }, 180_000);
+
   oracleTest(needs, 'a cache too small, and a full disk: slower, never wrong', () => withLazyFixture({}, async ({ folder, tree, cache, mount }) => {
     const mounted = await mount({ cacheSize: 1 << 20 }, { backend });
     expect(await differences(tree, mounted.directory)).toBe('');

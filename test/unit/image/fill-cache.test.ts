@@ -7,7 +7,7 @@ import { DiskStore } from '../../../src/store/disk-store.js';
 import { generateKey, loadPrivateKey } from '../../../src/trust/keys.js';
 import { anybody } from '../../helpers/lazy-mount.js';
 import { packBytes } from '../../helpers/packed-image.js';
-import { servedBytes, withRangeServer } from '../../helpers/range-server.js';
+import { servedBytes, withRangeServer, type Interference } from '../../helpers/range-server.js';
 import { withTempDir } from '../../helpers/temp-dir.js';
 
 /** Three pages of the index and the root; the first chunks do not compress. */
@@ -49,6 +49,21 @@ describe('fillCache', () => {
       await expect(fillCache(liar.url, { trust: anybody, cache, readTimeout: 100 })).rejects.toMatchObject({ code: 'INDEX_DIGEST_MISMATCH' });
       const { chunks } = await fillCache(liar.url, { trust: anybody, cache, mirrors: [server.url] });
       expect(await inCache(cache, liar.url)).toHaveLength(chunks);
+    });
+  })));
+
+  test('a mirror helps where the origin has lost the image; without one that is said, though the head is remembered', () => withTempDir((cache) => withRangeServer(image, {}, async (server) => {
+    let lost = false;
+    const interfere: Interference = (_request, response) => {
+      if (lost) response.writeHead(404).end();
+      return lost;
+    };
+    await withRangeServer(image, { interfere }, async ({ url }) => {
+      await openTrustedHead([url], { trust: anybody, cache });
+      lost = true;
+      await expect(fillCache(url, { trust: anybody, cache })).rejects.toMatchObject({ code: 'OBJECT_MISSING' });
+      const { chunks } = await fillCache(url, { trust: anybody, cache, mirrors: [server.url] });
+      expect(await inCache(cache, url)).toHaveLength(chunks);
     });
   })));
 
