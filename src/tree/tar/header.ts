@@ -21,7 +21,7 @@ export interface Header {
 
 /**
  * @param field the raw bytes of a numeric field
- * @returns the number; 0 for a field that begins with NUL or has blanks only; NaN when it is neither octal text nor base-256, or beyond 2^53-1
+ * @returns the number; 0 for a field of NULs or blanks only; NaN when it is neither octal text nor base-256, or beyond 2^53-1
  */
 export function decodeNumber(field: Uint8Array): number {
   const first = field[0]!;
@@ -33,7 +33,7 @@ export function decodeNumber(field: Uint8Array): number {
     for (const byte of field.subarray(1)) value = value * 256 + byte;
     return Number.isSafeInteger(value) ? value : NaN;
   }
-  let at = 0;
+  let at = first === 0 ? 1 : 0; // Old archivers end a number of full width in the field that follows; GNU tar looks behind that NUL too.
   while (field[at] === 0x20) at++;
   let value = 0;
   for (; at < field.length && field[at]! >= 0x30 && field[at]! <= 0x37; at++) value = value * 8 + field[at]! - 0x30;

@@ -61,7 +61,7 @@ describe('names', () => {
 describe('numbers', () => {
   test('octal with blanks, base-256 with sign, pax over both', async () => {
     const nodes = await nodesOf(archive(
-      entry({ name: 'blank', mtime: Buffer.from('   17 \0\0\0\0\0\0') }), entry({ name: 'reused', mtime: Buffer.from('17\x000000777\0\0') }),
+      entry({ name: 'blank', mtime: Buffer.from('   17 \0\0\0\0\0\0') }), entry({ name: 'reused', mtime: Buffer.from('17\x000000777\0\0') }), entry({ name: 'pushed', mtime: Buffer.from('\x0017\0\0\0\0\0\0\0\0\0') }),
       entry({ name: 'large', mtime: base256(1n << 40n, 12) }),
       entry({ name: 'negative', mtime: base256(-5n, 12) }),
       pax({ mtime: '-1.5', uid: '4294967295', gid: '7' }), entry({ name: 'pax' }),
@@ -69,7 +69,7 @@ describe('numbers', () => {
       pax({ mtime: '12.' }), entry({ name: 'whole' }),
     ));
     const time = (name: string): number[] => [nodes.get(name)!.mtimeSeconds, nodes.get(name)!.mtimeNanoseconds];
-    expect(['blank', 'reused', 'large', 'negative', 'pax', 'barely', 'whole'].map(time)).toEqual([[15, 0], [15, 0], [2 ** 40, 0], [-5, 0], [-2, 500_000_000], [-1, 999_999_999], [12, 0]]);
+    expect(['blank', 'reused', 'pushed', 'large', 'negative', 'pax', 'barely', 'whole'].map(time)).toEqual([[15, 0], [15, 0], [15, 0], [2 ** 40, 0], [-5, 0], [-2, 500_000_000], [-1, 999_999_999], [12, 0]]);
     expect(nodes.get('pax')).toMatchObject({ uid: 4_294_967_295, gid: 7 });
   });
 
