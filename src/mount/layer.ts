@@ -93,7 +93,7 @@ async function mountHead(
   const way = { backend, content, foreground, trace, populate };
   const serve = async (): Promise<Layer> => {
     await keepEarly(head, cache, options);
-    if (record !== undefined) startRecording(resolve(record), rootHash);
+    const unrecord = record === undefined ? undefined : startRecording(resolve(record), rootHash);
     const id = `${name.replace(/[^A-Za-z0-9]+/g, '-').slice(0, 40)}-${randomBytes(4).toString('hex')}`;
     const place = placeOf({ rootHash, id });
     const populating = populate ? new Staging(runtimeFolder) : undefined;
@@ -104,6 +104,9 @@ async function mountHead(
       await startMount(supervisor, plan, signal);
       if (populating !== undefined) await placePopulated(plan, place, cache, supervisor);
       return { backend, supervisor, cost: head.cost, report: { name, rootHash, id } };
+    } catch (error) {
+      unrecord?.();
+      throw error;
     } finally {
       populating?.letGo();
     }

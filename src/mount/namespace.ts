@@ -1,5 +1,6 @@
 /** Mount and user namespaces of our own, in which everybody may mount. */
 import { spawn, spawnSync } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
 import { constants } from 'node:os';
 import { fromErrno, ThawfsError } from '../errors.js';
 import { isMachineRoot } from '../sys/identity.js';
@@ -28,15 +29,25 @@ export async function runAgainInside(): Promise<number> {
 export function exitStatus(command: string, args: readonly string[], env: NodeJS.ProcessEnv, cwd?: string): Promise<number> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { stdio: 'inherit', env, ...(cwd === undefined ? {} : { cwd }) });
-    // The terminal sends Ctrl-C to the child too; what it makes of it is its business.
     const forward = (signal: NodeJS.Signals): void => { child.kill(signal); };
-    const ignore = (): void => undefined;
-    process.on('SIGINT', ignore).on('SIGTERM', forward).on('SIGHUP', forward);
-    const restore = (): void => { process.off('SIGINT', ignore).off('SIGTERM', forward).off('SIGHUP', forward); };
+    // A terminal sends Ctrl-C to the child too; what it makes of it is its business.
+    const interrupt = hasTerminal() ? (): void => undefined : forward;
+    process.on('SIGINT', interrupt).on('SIGTERM', forward).on('SIGHUP', forward);
+    const restore = (): void => { process.off('SIGINT', interrupt).off('SIGTERM', forward).off('SIGHUP', forward); };
     child.once('error', (error) => { restore(); reject(fromErrno(error, `starting ${command}`)); });
     child.once('exit', (status, signal) => {
       restore();
       resolve(status ?? 128 + (signal === null ? 0 : constants.signals[signal]));
     });
   });
+}
+
+/** Whether some terminal controls this process, and its children with it. */
+function hasTerminal(): boolean {
+  try {
+    closeSync(openSync('/dev/tty', 'r'));
+    return true;
+  } catch {
+    return false;
+  }
 }

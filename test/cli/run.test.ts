@@ -1,5 +1,5 @@
 /** `thawfs run`: a command in an image, as if it were started by itself. */
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile, execFileSync, spawn } from 'node:child_process';
 import { chmodSync, chownSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect } from '@jest/globals';
@@ -72,6 +72,20 @@ describe('a command in an image', () => {
     child.stdin.end('x');
     expect(await ended).toMatchObject({ status: 0, stdout: 'ready\ntold\ntold\ntold\ndone\n' });
     expect(places()).toEqual([]);
+  }, 120_000);
+
+  oracleTest(needs, 'is interrupted by who interrupts us, where no terminal does it', async () => {
+    const child = spawn(process.execPath, [program, ...run('--', 'bash', '-c', 'trap "echo told; exit 5" INT; echo ready; until read -t 0.1 -N 1; do [ $? -gt 128 ] || break; done')], {
+      cwd: cli.folder, detached: true, stdio: 'pipe', env: { ...process.env, TMPDIR: cli.path('tmp') },
+    });
+    let output = '';
+    child.stdout.on('data', (data: Buffer) => { output += data.toString(); });
+    const ended = finished(child);
+    await until(() => output.includes('ready'), 'it runs');
+    child.kill('SIGINT');
+    await until(() => output.includes('told'), 'it was told');
+    child.stdin.end();
+    expect(await ended).toMatchObject({ status: 5, stdout: 'ready\ntold\n' });
   }, 120_000);
 
   oracleTest(needs, 'may leave others running, which keep what they have open', async () => {

@@ -1,5 +1,5 @@
 /** Folders and directories with names that somebody, somewhere, reads in another way: not ASCII, with a backslash, behind a symlink, or too long. */
-import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { describe, expect } from '@jest/globals';
@@ -42,6 +42,23 @@ oracleTest(needs, 'a cache that is not ASCII, behind a symlink: raw images are k
   for (const directory of directories) await unmountImage(directory, { runtimeFolder });
   expect(removeUnusedRawCopies(cache)).toHaveLength(1);
   await untilNothingLeft(folder);
+}), 120_000);
+
+oracleTest(needs, 'a runtime folder that others may write to is refused; the profile that was to be recorded anew stays as it was', () => withLazyFixture({}, async ({ folder, server, cache }) => {
+  const [directory, open, record] = [`${folder}/m`, `${folder}/open`, `${folder}/start.profile`];
+  mkdirSync(directory);
+  mkdirSync(open);
+  chmodSync(open, 0o777);
+  const options = { trust: anybody, cache, fill: false, record } as const;
+  await expect(mountImages([server.url], directory, { ...options, runtimeFolder: open })).rejects.toMatchObject({ code: 'NOT_PERMITTED' });
+  expect(existsSync(record)).toBe(false);
+  await mountImages([server.url], directory, { ...options, runtimeFolder: `${folder}/run` });
+  await run('cat', [`${directory}/d1/f1`]);
+  await unmountImage(directory, { runtimeFolder: `${folder}/run` });
+  const recorded = readFileSync(record, 'utf8');
+  expect(recorded).toContain('/d1/f1 ');
+  await expect(mountImages([server.url], directory, { ...options, runtimeFolder: open })).rejects.toMatchObject({ code: 'NOT_PERMITTED' });
+  expect(readFileSync(record, 'utf8')).toBe(recorded);
 }), 120_000);
 
 describe('overlays', () => {

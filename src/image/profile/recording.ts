@@ -2,7 +2,7 @@
  * Recording what is read of a mounted image into a profile. The file is the state: it is replaced as a whole a moment after something
  * new was read and in the end, and a server that follows another goes on from what it finds there.
  */
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync, rmSync, statSync } from 'node:fs';
 import { ChunkMissing, type RandomAccess } from '../../bytes/random-access.js';
 import { fromErrno, hasCode, ThawfsError } from '../../errors.js';
 import { writeFully } from '../../sys/write.js';
@@ -70,11 +70,13 @@ export class Recording {
 /**
  * Makes the file that a recording goes to, empty: what cannot be written is found now. A profile that is there is replaced.
  *
+ * @returns how to undo that, where nothing comes to be recorded
  * @throws BAD_ARGUMENT when the file is something else; PATH_MISSING, NOT_PERMITTED, NO_SPACE
  */
-export function startRecording(path: string, rootHash: string): void {
+export function startRecording(path: string, rootHash: string): () => void {
+  let before: Profile | undefined;
   try {
-    readProfile(path);
+    before = readProfile(path);
   } catch (error) {
     if (hasCode(error, 'BAD_MAGIC', 'LIMIT_EXCEEDED', 'BAD_ARGUMENT')) {
       throw new ThawfsError('BAD_ARGUMENT', `${path}: is not a profile, and is not overwritten`, { detail: { path }, suggestion: 'Name a new file.' });
@@ -82,6 +84,10 @@ export function startRecording(path: string, rootHash: string): void {
     if (!hasCode(error)) throw error; // a damaged profile, or none: a new one is written
   }
   writeProfile(path, { rootHash, visits: [] });
+  return () => {
+    if (before === undefined) rmSync(path, { force: true });
+    else writeProfile(path, before);
+  };
 }
 
 /** @throws PATH_MISSING, NOT_PERMITTED, IO_FAILED; BAD_ARGUMENT when it is no regular file; what decodeProfile throws */
