@@ -54,7 +54,7 @@ const BYTES_PER_SPARE_INODE = 16_384;
 export function planGeometry(needs: Needs, size: number | undefined, freeBytes: number): Geometry {
   if (size === undefined) {
     const free = Math.ceil(freeBytes / BLOCK_SIZE);
-    return checkLimits(smallest(needs, needs.inodes + spareInodes(free), free));
+    return checkLimits(smallest(needs, needs.inodes + spareInodes(free), free), free > 0);
   }
   const minimal = checkLimits(smallest(needs, needs.inodes, 0));
   const blocks = Math.ceil(size / BLOCK_SIZE);
@@ -65,7 +65,7 @@ export function planGeometry(needs: Needs, size: number | undefined, freeBytes: 
     });
   }
   const withSpare = needs.inodes + spareInodes(blocks - minimal.blocks);
-  return checkLimits(exactly(needs, withSpare, blocks) ?? exactly(needs, needs.inodes, blocks) ?? exactly(needs, needs.inodes, blocks - blocks % GROUP_MAX) ?? minimal);
+  return checkLimits(exactly(needs, withSpare, blocks) ?? exactly(needs, needs.inodes, blocks) ?? exactly(needs, needs.inodes, blocks - blocks % GROUP_MAX) ?? minimal, true);
 }
 
 function spareInodes(freeBlocks: number): number {
@@ -106,10 +106,11 @@ function layOut(needs: Needs, inodes: number, groups: number): Omit<Geometry, 'b
   return { groups, inodesPerGroup, laterBitmaps: [], usedInodes: needs.inodes, blockBitmaps, inodeBitmaps, inodeTables, body, usedBlocks: body + needs.bodyBlocks };
 }
 
-function checkLimits(geometry: Geometry): Geometry {
+/** @param isAsked whether the size is what somebody asked for, and not what the tree needs */
+function checkLimits(geometry: Geometry, isAsked = false): Geometry {
   if (geometry.blocks > MAX_BLOCKS || geometry.groups * geometry.inodesPerGroup > MAX_BLOCKS) {
     throw new ThawfsError('LIMIT_EXCEEDED', `the file system would have ${geometry.blocks} blocks, at most ${MAX_BLOCKS} (16 TiB) are supported`, {
-      detail: { blocks: geometry.blocks, limit: MAX_BLOCKS }, suggestion: 'Split the tree into several images.',
+      detail: { blocks: geometry.blocks, limit: MAX_BLOCKS }, suggestion: isAsked ? 'Ask for a smaller size, or less free space.' : 'Split the tree into several images.',
     });
   }
   return geometry;

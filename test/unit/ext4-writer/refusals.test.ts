@@ -103,6 +103,10 @@ describe('options', () => {
     expect(refusal(directory({ f: node }), { verityTrees: new Map([[node, new Uint8Array(2048)]]) }).code).toBe('BAD_ARGUMENT');
   });
 
+  test.each<[string, Ext4Options]>([['a size', { size: 2 ** 45 }], ['free space', { freeBytes: 2 ** 45 }]])('%s beyond 16 TiB is what has to be less, not the tree', (_, options) => {
+    expect(refusal(directory(), options)).toMatchObject({ code: 'LIMIT_EXCEEDED', suggestions: ['Ask for a smaller size, or less free space.'] });
+  });
+
   test('a size that is too small says which size is enough, and that size is', () => {
     const tree = directory({ f: file('x'.repeat(100_000)), d: directory() });
     const error = refusal(tree, { size: 4096 });
