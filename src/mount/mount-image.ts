@@ -1,7 +1,7 @@
 /** Mounting images on a directory: alone, stacked, over what is mounted there, or in its place. */
-import { closeSync, realpathSync, statSync } from 'node:fs';
+import { closeSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { display, fromBytes, fromText, toBytes, type ByteString } from '../bytes/byte-string.js';
+import { display, fromText, toBytes, type ByteString } from '../bytes/byte-string.js';
 import { fromErrno, ThawfsError } from '../errors.js';
 import { readProfile } from '../image/profile/recording.js';
 import { isMachineRoot, needsMountProgram } from '../sys/identity.js';
@@ -10,6 +10,7 @@ import { callAttacher } from './attacher.js';
 import { defaultCacheFolder } from './cache-folder.js';
 import { ended, mountLayer, settleAll, type Layer } from './layer.js';
 import type { MountOptions, MountReport } from './mount-options.js';
+import { realDirectory } from './named-directory.js';
 import { overlayPathIn, readMountTable } from './mount-table.js';
 import { mountedAlready } from './mounted-already.js';
 import type { OverlayOptions } from './overlay.js';
@@ -146,9 +147,9 @@ function isSameFolder(path: ByteString, other: ByteString | undefined): boolean 
 
 function targetOf(directory: string): string {
   try {
-    const path = realpathSync(directory, 'buffer');
-    if (!statSync(path).isDirectory()) throw new ThawfsError('BAD_ARGUMENT', `${directory}: is not a directory`, { suggestion: 'Name a directory to mount on.' });
-    return fromBytes(path);
+    const path = realDirectory(directory);
+    if (!statSync(toBytes(path)).isDirectory()) throw new ThawfsError('BAD_ARGUMENT', `${directory}: is not a directory`, { suggestion: 'Name a directory to mount on.' });
+    return path;
   } catch (error) {
     throw fromErrno(error, directory);
   }

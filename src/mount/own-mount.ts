@@ -1,9 +1,9 @@
 /** The mount of ours on a directory, and who serves it. */
-import { realpathSync } from 'node:fs';
-import { fromBytes, fromText, type ByteString } from '../bytes/byte-string.js';
+import { fromText, type ByteString } from '../bytes/byte-string.js';
 import { fromErrno, ThawfsError } from '../errors.js';
 import { mountIdOf } from '../sys/mount.js';
 import { isOurs, optionOf, readMountTable, shows, type MountEntry } from './mount-table.js';
+import { realDirectory } from './named-directory.js';
 import { liveMounts, type LiveMount } from './status.js';
 
 export interface OwnMount {
@@ -52,10 +52,10 @@ function entryOn(directory: string): Pick<OwnMount, 'target' | 'entry'> {
 /** @returns the absolute path without symlinks; of what may be a dead mount only the parent is looked up. @throws PATH_MISSING */
 export function resolveMounted(directory: string): ByteString {
   try {
-    return fromBytes(realpathSync(directory, 'buffer'));
+    return realDirectory(directory);
   } catch (error) {
     const parent = /^(.*)\/([^/]+)\/*$/.exec(directory.startsWith('/') ? directory : `${process.cwd()}/${directory}`);
     if (parent === null || (error as NodeJS.ErrnoException).code === 'ENOENT') throw fromErrno(error, directory);
-    return `${fromBytes(realpathSync(parent[1] === '' ? '/' : parent[1]!, 'buffer'))}/${fromText(parent[2]!)}`;
+    return `${realDirectory(parent[1] === '' ? '/' : parent[1]!)}/${fromText(parent[2]!)}`;
   }
 }

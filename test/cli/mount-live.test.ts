@@ -1,9 +1,10 @@
 /** What is done to a live mount, as a user does it: replace, push, umount that is in the way. */
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect } from '@jest/globals';
-import { Cli, finished, type FailureJson } from '../helpers/cli.js';
+import { Cli, finished, program, type FailureJson } from '../helpers/cli.js';
 import { makeFiles } from '../helpers/lazy-mount.js';
 import { tearDown, until, untilNothingLeft } from '../helpers/mounted.js';
 import { oracleTest } from '../helpers/oracle.js';
@@ -40,9 +41,16 @@ describe('a live mount', () => {
     mkdirSync(place);
     await cli.json(['mount', 'one.img.zst', place, ...flags()]);
     expect((await cli.json<Statuses>(['status', place])).mounts).toMatchObject([{ target: place, state: 'served' }]);
-    expect((await cli.run(['status', 'Bücher'])).stdout).toContain(`directory        ${place}\n`.replace(/ +/, ' '.repeat(2)));
+    expect((await cli.run(['status', 'Bücher'])).stdout).toContain(`directory  ${place}\n`);
     await cli.json(['umount', place]);
     expect((await cli.json<FailureJson>(['status', place], 6)).error).toMatchObject({ code: 'NOT_MOUNTED', suggestion: 'thawfs status lists what is mounted.' });
+  }, 60_000);
+
+  oracleTest(needs, 'on a directory that is not UTF-8 is found by its bytes, and by what stands in a listing', async () => {
+    const script = `place=${cli.folder}/$'\\xffa'; mkdir "$place"; thawfs mount one.img.zst "$place" ${flags().join(' ')} >/dev/null; cat "$place/version"; echo
+      thawfs status "$place" | head -1; thawfs mount --once one.img.zst "$place" ${flags().join(' ')} | head -1; thawfs umount '${cli.folder}/\\xffa'; ls -A "$place"`;
+    const { stdout } = await promisify(execFile)('bash', ['-ec', `thawfs() { '${process.execPath}' ${program} "$@"; }; ${script}`], { cwd: cli.folder, env: { ...process.env, XDG_STATE_HOME: cli.path('state') } });
+    expect(stdout).toBe(`one\ndirectory  ${cli.folder}/\\xffa\nmounted already  ${cli.folder}/\\xffa\n`);
   }, 60_000);
 
   oracleTest(needs, 'is replaced, rolled back, pushed upon; each says what it did', async () => {
