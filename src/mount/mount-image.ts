@@ -5,6 +5,7 @@ import { display, fromText, toBytes, type ByteString } from '../bytes/byte-strin
 import { fromErrno, ThawfsError } from '../errors.js';
 import { readProfile } from '../image/profile/recording.js';
 import { isMachineRoot, needsMountProgram } from '../sys/identity.js';
+import { isRemote } from '../source/is-remote.js';
 import { cloneMount, placeMount, replaceMount } from '../sys/mount.js';
 import { callAttacher } from './attacher.js';
 import { defaultCacheFolder } from './cache-folder.js';
@@ -146,6 +147,7 @@ function isSameFolder(path: ByteString, other: ByteString | undefined): boolean 
 }
 
 function targetOf(directory: string): string {
+  if (isRemote(directory)) throw new ThawfsError('BAD_ARGUMENT', `${directory}: is not a directory`, { suggestion: 'Name the directory last: thawfs mount IMAGE DIR' });
   try {
     const path = realDirectory(directory);
     if (!statSync(toBytes(path)).isDirectory()) throw new ThawfsError('BAD_ARGUMENT', `${directory}: is not a directory`, { suggestion: 'Name a directory to mount on.' });

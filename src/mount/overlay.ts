@@ -107,6 +107,10 @@ function requireShort(folder: ByteString): void {
 
 /** And for this. */
 function requireOneFileSystem(upper: ByteString, work: ByteString): void {
+  const inside = (path: ByteString, folder: ByteString): boolean => `${path}/`.startsWith(`${folder}/`);
+  if (inside(upper, work) || inside(work, upper)) {
+    throw new ThawfsError('BAD_ARGUMENT', `${display(work)}: is not beside ${display(upper)}`, { suggestion: 'Name a working directory beside the upper one, or none.' });
+  }
   const [ofUpper, ofWork] = [upper, work].map((folder) => statSync(toBytes(folder)).dev);
   if (ofUpper === ofWork) return;
   throw new ThawfsError('BAD_ARGUMENT', `${display(work)}: is on another file system than ${display(upper)}`, { suggestion: 'Name a working directory beside the upper one, or none.' });

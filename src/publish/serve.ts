@@ -1,7 +1,7 @@
 /** A small web server for trying things out: files of one folder, by closed ranges, with ETags. Not for the internet. */
-import { open, realpath, type FileHandle } from 'node:fs/promises';
+import { open, realpath, stat, type FileHandle } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { fromErrno } from '../errors.js';
+import { fromErrno, ThawfsError } from '../errors.js';
 
 /** What was asked, and the status of the answer. */
 export interface ServedRequest {
@@ -24,10 +24,11 @@ export interface ServeOptions {
 /**
  * @param folder every regular file in it can be read; nothing outside, whatever the path or symlinks say
  * @returns the listening server; its owner closes it
- * @throws PATH_MISSING, NOT_PERMITTED; IO_FAILED when the port is taken
+ * @throws PATH_MISSING, NOT_PERMITTED; BAD_ARGUMENT for what is no directory; IO_FAILED when the port is taken
  */
 export async function serveFolder(folder: string, { host = '127.0.0.1', port = 0, onRequest }: ServeOptions = {}): Promise<Server> {
   const root = await realpath(folder).catch((error: unknown) => { throw fromErrno(error, folder); });
+  if (!(await stat(root)).isDirectory()) throw new ThawfsError('BAD_ARGUMENT', `${folder}: is not a directory`, { suggestion: 'Name the directory that the images are in.' });
   const server = createServer((request, response) => {
     const { method = '', url = '' } = request;
     response.once('finish', () => onRequest?.({ method, path: url, range: request.headers.range, status: response.statusCode }));

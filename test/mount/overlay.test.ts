@@ -31,6 +31,8 @@ oracleTest(needs, 'a working directory on another file system is BAD_ARGUMENT, a
   const work = mkdtempSync('/dev/shm/thawfs-work-');
   try {
     await expect(mountImages([image], directory, { ...options, work })).rejects.toMatchObject({ code: 'BAD_ARGUMENT' });
+    await expect(mountImages([directory], 'https://example.org/app.img.zst', options)).rejects.toMatchObject({ code: 'BAD_ARGUMENT' });
+    await expect(mountImages([image], directory, { ...options, work: `${options.upper!}/work` })).rejects.toMatchObject({ code: 'BAD_ARGUMENT' });
     await untilNothingLeft(fixture.folder);
   } finally {
     rmSync(work, { recursive: true });
