@@ -23,9 +23,9 @@ export function findDuplicates(root: DirectoryNode, signal?: AbortSignal): Map<F
     const firsts = new Map<string, FileNode>();
     for (const file of candidates) {
       signal?.throwIfAborted();
-      const digest = digestOf(file);
-      const first = firsts.get(digest);
-      if (first === undefined) firsts.set(digest, file);
+      const key = keyOf(file);
+      const first = firsts.get(key);
+      if (first === undefined) firsts.set(key, file);
       else repeats.set(file, first);
     }
   }
@@ -58,9 +58,15 @@ function* likelyGroups(root: DirectoryNode): Generator<Iterable<FileNode>> {
   }
 }
 
-/** Over places and bytes of the data, so that equal digests mean equal holes too. */
-function digestOf({ content }: FileNode): string {
+/** Over the bytes of the data and where there are none: equal keys mean equal holes too, in however many pieces a source has the rest. */
+function keyOf({ content }: FileNode): string {
   const hash = createHash('sha256');
-  for (const { offset, bytes } of contentRuns(content)) hash.update(`${offset}+${bytes.length}:`).update(bytes);
-  return hash.digest('hex');
+  const holes: string[] = [];
+  let end = 0;
+  for (const { offset, bytes } of contentRuns(content)) {
+    if (offset > end) holes.push(`${end}-${offset}`);
+    hash.update(bytes);
+    end = offset + bytes.length;
+  }
+  return `${hash.digest('hex')} ${holes.join(' ')}`;
 }

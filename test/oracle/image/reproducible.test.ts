@@ -1,8 +1,9 @@
 /** The same tree gives the same raw image, whoever builds it, from what, where and how; with the same codec the same file. */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, chownSync, mkdirSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, chownSync, closeSync, mkdirSync, openSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import { buildImage } from '../../../src/image/build.js';
+import { KiB } from '../../../src/units.js';
 import { Cli } from '../../helpers/cli.js';
 import { codecsHere } from '../../helpers/codecs.js';
 import { withMount } from '../../helpers/ext4-judges.js';
@@ -15,7 +16,19 @@ function made(directory: string, options?: MakeTreeOptions): string {
   const path = `${directory}/tree`;
   mkdirSync(path);
   makeTree(path, options);
+  twins(path);
   return path;
+}
+
+/** Two files of equal content that share their blocks: one has a hole, which is too small to be one in an image, where the other has zeros. */
+function twins(path: string): void {
+  const content = Buffer.alloc(80 * KiB, 'data');
+  content.fill(0, 8 * KiB, 40 * KiB);
+  writeFileSync(`${path}/written`, content);
+  const fd = openSync(`${path}/with-a-hole`, 'w');
+  writeSync(fd, content, 0, 8 * KiB, 0);
+  writeSync(fd, content, 40 * KiB, 40 * KiB, 40 * KiB);
+  closeSync(fd);
 }
 
 /** SHA-256 of the image file, and of what zstd makes of it. */

@@ -1,7 +1,7 @@
 /** Which files are found to be equal: by size and name first, by their bytes in the end. */
 import { expect, test } from '@jest/globals';
 import { findDuplicates } from '../../../src/image/duplicates.js';
-import { bytesContent } from '../../../src/model/content.js';
+import { bytesContent, type Piece } from '../../../src/model/content.js';
 import { walk, type DirectoryNode, type FileNode, type TreeNode } from '../../../src/model/tree.js';
 
 const attributes = { permissions: 0o644, uid: 0, gid: 0, mtimeSeconds: 0, mtimeNanoseconds: 0, xattrs: [] };
@@ -27,6 +27,17 @@ test('small files of one size and name, large files of one size: those whose byt
     b: directory({ same: file('text'), differs: file('5678'), large2: file('x', 70_000), linked, empty: file('') }),
     c: directory({ same: file('text') }),
   }))).toEqual(['b/large2 = a/large1', 'b/same = a/same', 'c/same = a/same']);
+});
+
+test('in however many pieces a source has the data, but not with other holes', () => {
+  const [bytes, zeros] = [Buffer.alloc(200_000, 'data'), Buffer.alloc(50_000)];
+  bytes.fill(0, 100_000, 150_000);
+  const piece = (offset: number, source: Uint8Array): Piece => ({ offset, length: source.length, source, sourceOffset: 0 });
+  const of = (...pieces: Piece[]): FileNode => ({ kind: 'file', ...attributes, content: { size: bytes.length, pieces } });
+  const [start, end] = [bytes.subarray(0, 100_000), bytes.subarray(150_000)];
+  expect(equalPaths(directory({
+    a: of(piece(0, bytes)), b: of(piece(0, start), piece(100_000, zeros), piece(150_000, end)), c: of(piece(0, start), piece(150_000, end)), d: of(piece(0, start.subarray(0, 50_000)), piece(50_000, start.subarray(50_000)), piece(150_000, end)),
+  }))).toEqual(['b = a', 'd = c']);
 });
 
 test('a lone file, an empty tree: nothing', () => {
