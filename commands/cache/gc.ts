@@ -18,10 +18,12 @@ Whatever is missed later is fetched again. Mounts are not disturbed.`;
   async run(): Promise<{ used: number; freed: number; removedRawImages: string[] }> {
     const { flags } = await this.parse(CacheGc);
     const store = await openCache(flags);
-    const { removeUnusedRawCopies } = await import('../../src/mount/raw-copies.js');
+    const { removeRawImage, unmountedRawImages } = await import('../../src/store/raw-folder.js');
     const before = store.used;
-    const removedRawImages = flags.raw ? removeUnusedRawCopies(store.folder) : [];
-    const used = store.evict(flags.to);
+    const unmounted = flags.raw ? unmountedRawImages(store.folder) : [];
+    unmounted.forEach(removeRawImage);
+    const removedRawImages = unmounted.map(({ rootHash }) => rootHash);
+    const used = store.evict(flags.to, !flags.raw);
     const freed = Math.max(0, before - used);
     this.log(fields([['freed', exactSize(freed)], ['raw images', removedRawImages.length === 0 ? undefined : `${removedRawImages.length} removed`], ['in use', exactSize(used)]]));
     if (used > flags.to) this.remark('Pinned images and raw images that are mounted stay; thawfs cache ls shows them.');

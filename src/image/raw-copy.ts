@@ -2,11 +2,11 @@
  * The raw image written out in full beside the chunk store, to be attached without a server. It is verified while it is
  * written, and sealed: whoever changes it afterwards changes its ctime, and then it is not used any more.
  */
-import { closeSync, fsyncSync, ftruncateSync, openSync, readFileSync, readdirSync, renameSync, rmSync, statSync, statfsSync, writeFileSync } from 'node:fs';
+import { closeSync, fsyncSync, ftruncateSync, openSync, readFileSync, readdirSync, renameSync, rmSync, statSync, statfsSync, utimesSync, writeFileSync } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
 import { ifErrno, ThawfsError } from '../errors.js';
 import type { DiskStore } from '../store/disk-store.js';
-import { rawFolderOf } from '../store/raw-folder.js';
+import { idleRawImages, rawFolderOf, removeRawImage, sealOf } from '../store/raw-folder.js';
 import { makeFolder } from '../sys/make-folder.js';
 import { isRunning } from '../sys/process.js';
 import { MiB } from '../units.js';
@@ -27,7 +27,7 @@ export async function writeRawCopy(image: LazyImage, store: DiskStore, signal?: 
   if (findRawCopy(store.folder, image.manifest.verity.rootHash) !== undefined) return path;
   makeFolder(rawFolderOf(store.folder), 0o700);
   removePartial(path);
-  requireSpace(store, image.size);
+  makeSpace(store, image.size);
   const partial = `${path}.${process.pid}.partial`;
   const fd = openSync(partial, 'w', 0o400);
   try {
@@ -53,19 +53,22 @@ export async function writeRawCopy(image: LazyImage, store: DiskStore, signal?: 
     closeSync(fd);
   }
   store.evict(store.budget); // counts the new file too
-  writeFileSync(`${path}.seal`, sealOf(path), { mode: 0o400, flush: true });
+  writeFileSync(sealOf(path), stateOf(path), { mode: 0o400, flush: true });
   return path;
 }
 
-/** @returns the path of a raw copy that is whole and untouched; what is not is removed */
+/** A use is noted. @returns the path of a raw copy that is whole and untouched; what is not is removed */
 export function findRawCopy(cache: string, rootHash: string): string | undefined {
   const path = rawCopyPath(cache, rootHash);
   try {
-    if (readFileSync(`${path}.seal`, 'latin1') === sealOf(path)) return path;
+    if (readFileSync(sealOf(path), 'latin1') === stateOf(path)) {
+      noteUse(path);
+      return path;
+    }
   } catch {
     return undefined;
   }
-  rmSync(`${path}.seal`, { force: true });
+  rmSync(sealOf(path), { force: true });
   rmSync(path, { force: true });
   return undefined;
 }
@@ -74,17 +77,38 @@ function rawCopyPath(cache: string, rootHash: string): string {
   return `${rawFolderOf(cache)}/${rootHash}`;
 }
 
-function sealOf(path: string): string {
+function noteUse(path: string): void {
+  const now = new Date();
+  try {
+    utimesSync(sealOf(path), now, now);
+  } catch {
+    // A cache that may only be read.
+  }
+}
+
+/** What whoever changes the file changes too. */
+function stateOf(path: string): string {
   const { dev, ino, size, mtimeNs, ctimeNs } = statSync(path, { bigint: true });
   return [dev, ino, size, mtimeNs, ctimeNs].join(' ');
 }
 
-function requireSpace(store: DiskStore, size: number): void {
-  const { bavail, bsize } = statfsSync(store.folder);
-  if (bavail * bsize >= size + SPARE_SPACE && store.budget - store.used >= size) return;
+/** Raw images that nobody has mounted make way, those unused for longest first. */
+function makeSpace(store: DiskStore, size: number): void {
+  const fits = (): boolean => freeIn(store.folder) >= size + SPARE_SPACE && store.budget - store.used >= size;
+  for (const idle of idleRawImages(store.folder)) {
+    if (fits()) return;
+    removeRawImage(idle);
+    store.evict(store.budget); // counts anew
+  }
+  if (fits()) return;
   throw new ThawfsError('NO_SPACE', `${store.folder}: no room for the raw image of ${size} bytes`, {
-    detail: { needed: size, free: bavail * bsize, budget: store.budget }, suggestion: 'Free space, or raise --cache-size.',
+    detail: { needed: size, free: freeIn(store.folder), budget: store.budget }, suggestion: 'Free space, or raise --cache-size.',
   });
+}
+
+function freeIn(folder: string): number {
+  const { bavail, bsize } = statfsSync(folder);
+  return bavail * bsize;
 }
 
 /** What processes that were killed left behind. */

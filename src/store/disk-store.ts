@@ -8,7 +8,7 @@
  *     FOLDER/fetching           empty; locked at the places of chunks that somebody is fetching (shared-fetches.ts)
  *     FOLDER/mounting           empty; locked at the place of what somebody is making a server for (src/mount/join.ts)
  *     FOLDER/pins/NAME          ids (32 bytes each) that are not evicted while NAME exists
- *     FOLDER/raw/               raw images written out; they count, but are not evicted: somebody may have them mounted
+ *     FOLDER/raw/               raw images written out; they count, and are evicted as objects are while nobody has them mounted
  */
 import {
   closeSync, existsSync, fstatSync, futimesSync, openSync, readFileSync, readSync, readdirSync, renameSync, rmSync, statSync, writeSync,
@@ -20,7 +20,7 @@ import { makeFolder } from '../sys/make-folder.js';
 import { writeFully } from '../sys/write.js';
 import { bootId } from '../sys/identity.js';
 import { BLOCK_SIZE, roundUp } from '../units.js';
-import { rawFolderOf } from './raw-folder.js';
+import { idleRawImages, rawFolderOf, removeRawImage } from './raw-folder.js';
 
 /** Bytes that a cache may take unless somebody says otherwise. */
 export const DEFAULT_DISK_BUDGET = 4 * 1024 ** 3;
@@ -200,9 +200,9 @@ export class DiskStore {
     return readdirSync(`${this.folder}/pins`).filter((name) => !name.endsWith('.partial')).sort();
   }
 
-  /** Removes the objects unused for longest until at most `target` bytes are used. @returns bytes used now */
-  evict(target: number): number {
-    return withFileLock(this.usage, () => this.evictLocked(target));
+  /** Removes objects and raw images, those unused for longest, until at most `target` bytes are used. @param keepRaw only objects @returns bytes used now */
+  evict(target: number, keepRaw = false): number {
+    return withFileLock(this.usage, () => this.evictLocked(target, keepRaw));
   }
 
   /** A power cut may have lost the count or the objects that it counts: it holds for one boot. */
@@ -221,23 +221,27 @@ export class DiskStore {
     return this.evictLocked(Math.max(0, this.budget * (1 - HEADROOM) - size)) + size <= this.budget;
   }
 
-  private evictLocked(target: number): number {
+  private evictLocked(target: number, keepRaw = false): number {
     this.removeAbandoned();
     const pinned = this.pinned();
     const objects = [...this.objects()];
     let used = objects.reduce((sum, { space }) => sum + space, this.rawSpace());
     if (used > target) {
-      objects.sort((a, b) => a.usedMs - b.usedMs || (a.id < b.id ? -1 : 1));
-      for (const { id, space } of objects) {
+      const chunks = objects.filter(({ id }) => !pinned.has(id)).map(({ id, ...rest }) => ({ ...rest, name: id, remove: () => { this.evictObject(id); } }));
+      const rawImages = (keepRaw ? [] : idleRawImages(this.folder)).map((image) => ({ ...image, name: image.rootHash, remove: () => { removeRawImage(image); } }));
+      for (const { space, remove } of [...chunks, ...rawImages].sort((one, other) => one.usedMs - other.usedMs || (one.name < other.name ? -1 : 1))) {
         if (used <= target) break;
-        if (pinned.has(id)) continue;
-        rmSync(this.pathOf(id), { force: true });
+        remove();
         used -= space;
-        this.statistics.evicted++;
       }
     }
     this.setUsed(used);
     return used;
+  }
+
+  private evictObject(id: string): void {
+    rmSync(this.pathOf(id), { force: true });
+    this.statistics.evicted++;
   }
 
   /** All objects, in no particular order. */

@@ -1,12 +1,15 @@
 /** Images whose data is here as compressed chunks: what the kernel is given in advance, and what must still be checked. */
 import { execFile } from 'node:child_process';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { describe, expect } from '@jest/globals';
+import { buildImage } from '../../src/image/build.js';
+import type { CompletionStatus } from '../../src/mount/completion.js';
 import { mountStatus } from '../../src/mount/status.js';
 import { unmountImage } from '../../src/mount/unmount.js';
-import { withLazyFixture } from '../helpers/lazy-mount.js';
+import { rawImagesIn, sealOf } from '../../src/store/raw-folder.js';
+import { differences, makeFiles, withLazyFixture } from '../helpers/lazy-mount.js';
 import { until, untilNothingLeft, type Mounted } from '../helpers/mounted.js';
 import { oracleTest } from '../helpers/oracle.js';
 
@@ -58,6 +61,33 @@ describe('a complete mount', () => {
     await untilNothingLeft(folder);
   }), 180_000);
 });
+
+/** In a cache that has room for the first image, chunks and raw, and not for the raw image of a second. */
+oracleTest(needs, 'a raw image makes way for another one when nobody has it mounted', () => withLazyFixture({}, async ({ folder, cache, image, mount }) => {
+  const [tree, location] = [`${folder}/other`, `${folder}/other.img.zst`];
+  makeFiles(tree, 1000);
+  const { rawSize } = await buildImage({ source: tree, output: location });
+  const whole = { handover: true, fill: true, cacheSize: image.length + 1.6 * rawSize };
+  const first = await mount(whole);
+  const isLocal = ({ directory, plan: { runtimeFolder } }: Mounted) => async (): Promise<boolean> => (await mountStatus(runtimeFolder)).some(({ target, state }) => target === directory && state === 'local');
+  await until(isLocal(first), 'the first is handed over');
+  const [rawImage] = rawImagesIn(cache);
+  utimesSync(sealOf(rawImage!.path), 1, 1);
+
+  const second = await mount({ ...whole, locations: [location] });
+  const completion = async (): Promise<CompletionStatus> => (await second.status())['completion'] as CompletionStatus;
+  await until(async () => (await completion()).state === 'complete', 'the second is here');
+  expect((await completion()).reason).toContain('no room for the raw image');
+  await second.unmount();
+  await unmountImage(first.directory, { runtimeFolder: first.plan.runtimeFolder });
+
+  const again = await mount({ ...whole, locations: [location] });
+  await until(isLocal(again), 'the second is handed over');
+  expect(existsSync(rawImage!.path)).toBe(false);
+  expect(await differences(tree, again.directory)).toBe('');
+  await unmountImage(again.directory, { runtimeFolder: again.plan.runtimeFolder });
+  await untilNothingLeft(folder);
+}), 180_000);
 
 describe('block back-end', () => {
   oracleTest(needs, 'metadata that is here is read in advance, metadata that is not is fetched when it is wanted', () => withLazyFixture({ makeTree: makeFolders }, async ({ folder, server, mount }) => {

@@ -9,7 +9,7 @@ import { fillMount } from '../../src/mount/fill-mount.js';
 import { localSize } from '../../src/mount/local-size.js';
 import { mountImages, pushImage } from '../../src/mount/mount-image.js';
 import { readMountTable } from '../../src/mount/mount-table.js';
-import { removeUnusedRawCopies } from '../../src/mount/raw-copies.js';
+import { unmountedRawImages } from '../../src/store/raw-folder.js';
 import { mountStatus } from '../../src/mount/status.js';
 import { unmountImage } from '../../src/mount/unmount.js';
 import { anybody, differences, withLazyFixture } from '../helpers/lazy-mount.js';
@@ -32,7 +32,7 @@ oracleTest(needs, 'a cache that is not ASCII, behind a symlink: raw images are k
   expect(await fillMount(first, { runtimeFolder })).toBe(false);
   await mountImages([server.url], second, options);
   expect(sourceOf(second)).toBe(sourceOf(first));
-  expect(removeUnusedRawCopies(cache)).toEqual([]);
+  expect(unmountedRawImages(cache)).toEqual([]);
   const [status] = await statusOf(first, runtimeFolder);
   expect(status).toMatchObject({ state: 'local', rawImage: `${folder}/elsewhere/Bücher\\/raw/${String(status!['rootHash'])}` });
   expect(await localSize(status!)).toBeGreaterThan(4e6);
@@ -40,7 +40,7 @@ oracleTest(needs, 'a cache that is not ASCII, behind a symlink: raw images are k
   await pushImage(second, server.url, options);
   expect(await differences(tree, second)).toBe('');
   for (const directory of directories) await unmountImage(directory, { runtimeFolder });
-  expect(removeUnusedRawCopies(cache)).toHaveLength(1);
+  expect(unmountedRawImages(cache)).toHaveLength(1);
   await untilNothingLeft(folder);
 }), 120_000);
 

@@ -87,6 +87,23 @@ describe('DiskStore', () => {
     expect(held(store)).toBeLessThanOrEqual(65_536 - 40_960);
   }));
 
+  test('a raw image that nobody has mounted goes when it is unused for longest', () => withTempDir((folder) => {
+    const store = new DiskStore(folder, 65_536);
+    mkdirSync(`${folder}/raw`);
+    const [old, used] = ['a', 'b'].map((digit) => `${folder}/raw/${digit.repeat(64)}`) as [string, string];
+    for (const path of [old, used]) {
+      writeFileSync(path, Buffer.alloc(20_480, 1));
+      writeFileSync(`${path}.seal`, 'sealed');
+    }
+    utimesSync(old, 1, 1); // its use is noted on the seal
+    store.evict(0, true);
+    expect([old, used].map((path) => existsSync(path))).toEqual([true, true]);
+    utimesSync(`${old}.seal`, 1, 1);
+    for (let i = 0; i < 5; i++) put(store, object(i));
+    expect([old, `${old}.seal`, used, `${used}.seal`].map((path) => existsSync(path))).toEqual([false, false, true, true]);
+    expect([held(store), store.statistics.evicted]).toEqual([20_480, 0]);
+  }));
+
   test('a lost usage file, lost folders and temporary files of the dead mend themselves', () => withTempDir((folder) => {
     const store = new DiskStore(folder, 1 << 20);
     const id = put(store, object(1));
