@@ -99,13 +99,12 @@ function createOverlay({ lowers, upper, work, readOnly = upper === undefined, at
   });
 }
 
-/** The kernel's own word for it is EINVAL. */
+/** The kernel's own word for this, and for the next, is EINVAL. */
 function requireShort(folder: ByteString): void {
   if (overlayPath(folder).length <= PARAMETER_MAX) return;
   throw new ThawfsError('BAD_ARGUMENT', `${display(folder)}: overlayfs takes paths of ${PARAMETER_MAX} bytes at most`, { suggestion: 'Name a directory with a shorter path.' });
 }
 
-/** And for this. */
 function requireOneFileSystem(upper: ByteString, work: ByteString): void {
   const inside = (path: ByteString, folder: ByteString): boolean => `${path}/`.startsWith(`${folder}/`);
   if (inside(upper, work) || inside(work, upper)) {

@@ -1,14 +1,18 @@
 /** Loop devices: a file as a block device (linux/loop.h). All ours are read-only and vanish with their last user (AUTOCLEAR). */
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, constants, existsSync, openSync } from 'node:fs';
 import { getSystemErrorName } from 'node:util';
 import { ThawfsError } from '../errors.js';
+import { fromText } from '../bytes/byte-string.js';
 import { bytes, reserved, struct, u32le, u64le } from '../bytes/struct.js';
+import { cPath } from './c-path.js';
 import { lastErrno } from './ffi.js';
+import { makeNode } from './inode.js';
 import { libcFunction } from './libc.js';
 import { noLibc } from './system-error.js';
 
 const LOOP_CTL_GET_FREE = 0x4c82, LOOP_CONFIGURE = 0x4c0a, LOOP_CHANGE_FD = 0x4c06, LOOP_SET_DIRECT_IO = 0x4c08;
 const BLKRASET = 0x1262;
+const LOOP_MAJOR = 7;
 const LO_FLAGS_READ_ONLY = 1, LO_FLAGS_AUTOCLEAR = 4, LO_FLAGS_DIRECT_IO = 16;
 
 /** loop_config with its loop_info64 spelled out. */
@@ -65,7 +69,9 @@ export function attachLoop(options: LoopOptions): LoopDevice {
   const control = openLoop('/dev/loop-control', 'r+');
   try {
     for (;;) {
-      const path = `/dev/loop${ioctl(control, LOOP_CTL_GET_FREE, 0, 'finding a free loop device')}`;
+      const number = ioctl(control, LOOP_CTL_GET_FREE, 0, 'finding a free loop device');
+      const path = `/dev/loop${number}`;
+      if (!existsSync(path)) makeLoopNode(path, number);
       const fd = openLoop(path, 'r');
       try {
         ioctl(fd, LOOP_CONFIGURE, loopConfig.encode({
@@ -100,6 +106,15 @@ export function setReadAhead(device: number, readAhead: number): void {
 
 export function setDirectIo(loop: number, on: boolean): void {
   ioctl(loop, LOOP_SET_DIRECT_IO, on ? 1 : 0, 'setting direct I/O of a loop device');
+}
+
+/** In the /dev of a container are the devices that there were when it began; the kernel has just made one more. */
+function makeLoopNode(path: string, number: number): void {
+  try {
+    makeNode(cPath(fromText(path)), constants.S_IFBLK | 0o660, LOOP_MAJOR, number);
+  } catch {
+    // Whoever opens it says what is missing; or somebody else made it in the same moment.
+  }
 }
 
 function openLoop(path: string, flags: string): number {

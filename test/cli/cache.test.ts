@@ -1,5 +1,5 @@
 /** fill URL and the cache commands, as a user calls them. */
-import { readdirSync, readFileSync, statSync, writeFileSync, mkdirSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync, mkdirSync, rmSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Cli, type FailureJson } from '../helpers/cli.js';
 import { makeFiles } from '../helpers/lazy-mount.js';
@@ -41,6 +41,10 @@ describe('the cache', () => {
     const second = await fill();
     expect(second.bytesFetched).toBeLessThan(200_000);
     expect((await cli.json<Listed>(['cache', 'ls', ...cache()])).images).toEqual([expect.objectContaining({ rootHash: first.rootHash, chunks: first.chunks, localChunks: first.chunks, pinned: false })]);
+    for (const command of [['ls'], ['check'], ['gc', '--to', '0']]) {
+      expect((await cli.json<FailureJson>(['cache', ...command, '--cache', cli.path('cahce')], 8)).error.code).toBe('PATH_MISSING');
+    }
+    expect(existsSync(cli.path('cahce'))).toBe(false);
     expect((await cli.json<FailureJson>(['fill', cli.path('app.img.zst'), ...cache()], 2)).error.code).toBe('BAD_ARGUMENT');
     expect((await cli.json<FailureJson>(['fill', server.url, '--cache', cli.path('small'), '--cache-size', '1M', '--allow-unsigned'], 7)).error.code).toBe('NO_SPACE');
   });

@@ -90,6 +90,18 @@ oracleTest(needs, 'a raw image makes way for another one when nobody has it moun
 }), 180_000);
 
 describe('block back-end', () => {
+  oracleTest([...needs, 'root', 'unshare', 'mknod', 'mount'], 'where the kernel has more loop devices than /dev, as in a container', () => withLazyFixture({}, async ({ folder, tree, cache }) => {
+    mkdirSync(`${folder}/place`);
+    const script = `
+      mount -t tmpfs none /dev; mknod /dev/null c 1 3; mknod /dev/loop-control c 10 237; mknod /dev/fuse c 10 229
+      thawfs='${process.execPath} ${new URL('../../../bin/run.js', import.meta.url).pathname}'
+      $thawfs mount app.img.zst place --backend block --no-handover --allow-unsigned --cache ${cache} >/dev/null </dev/null
+      diff -r --exclude=lost+found ${tree} place && echo same
+      $thawfs umount place`;
+    expect((await run('unshare', ['-m', 'bash', '-ec', script], { cwd: folder })).stdout.trim()).toBe('same');
+    await untilNothingLeft(folder);
+  }), 120_000);
+
   oracleTest(needs, 'metadata that is here is read in advance, metadata that is not is fetched when it is wanted', () => withLazyFixture({ makeTree: makeFolders }, async ({ folder, server, mount }) => {
     const far = await mount();
     await untilQuiet(far);
