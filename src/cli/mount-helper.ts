@@ -1,5 +1,6 @@
 /** `mount -t thawfs IMAGE DIR -o …`: mount(8) and fstab call `mount.thawfs SOURCE TARGET [-sfnv] [-N NS] [-o OPTIONS] [-t TYPE]`. */
 import { ThawfsError } from '../errors.js';
+import { exitCodes } from './exit-codes.js';
 
 /** Mount options of ours that become flags with a value; underscores and hyphens are one. */
 const valued = new Set(['backend', 'cache', 'cache-size', 'fill-rate', 'mirror', 'profile', 'read-timeout', 'record', 'threshold', 'trust', 'upper', 'work', 'min-sequence']);
@@ -37,6 +38,13 @@ export function mountHelperArguments(argv: readonly string[]): string[] | undefi
   }
   // `mount -a` calls for what is mounted too: it looks for the fstab's source in the kernel's table, which has a device there.
   return rehearsal ? undefined : ['mount', '--once', ...flags, ...places];
+}
+
+/** @param status of `thawfs mount` @returns what mount(8) takes it for: done, wrong invocation, interrupted, or that the mount failed */
+export function mountHelperStatus(status: number): number {
+  if (status === exitCodes.ok) return 0;
+  if (status === exitCodes.usage) return 1;
+  return status > 128 ? 8 : 32;
 }
 
 function flagsOf(option: string, sloppy: boolean): string[] {

@@ -166,6 +166,15 @@ describe('mount.thawfs', () => {
     expect(mountHelperArguments(['a', '/b', '-fn'])).toBeUndefined();
   });
 
+  oracleTest(['linux'], 'ends with the statuses of mount(8)', async () => {
+    const helper = new URL('../../../bin/mount.thawfs.js', import.meta.url).pathname;
+    const status = (...args: string[]): Promise<unknown> => run(process.execPath, [helper, ...args]).then(() => 0, (error: unknown) => (error as { code: unknown }).code);
+    expect(await status('/nowhere.img.zst', '/tmp', '-o', 'no-such-option')).toBe(1);
+    expect(await status('/nowhere.img.zst', '/tmp', '-o', 'threshold=none')).toBe(1);
+    expect(await status('/nowhere.img.zst', '/tmp')).toBe(32);
+    expect(await status('/nowhere.img.zst', '/tmp', '-f')).toBe(0);
+  });
+
   test('takes every flag of thawfs mount, but those that only a terminal or a script has a use for', () => {
     const flags = Object.entries(Mount.flags).filter(([name, { hidden }]) => !hidden && !['foreground', 'replace'].includes(name));
     const options = flags.flatMap(([name, flag]) => flag.type !== 'boolean' ? [`${name}=1`] : flag.allowNo ? [name, `no-${name}`] : [name]);
