@@ -228,6 +228,6 @@ export class LazyImage extends LocalImage {
 }
 
 /** Whether waiting may help. */
-function isTransient(error: unknown): boolean {
+export function isTransient(error: unknown): boolean {
   return error instanceof ThawfsError && error.kind === 'source' && error.code !== 'SOURCE_CHANGED';
 }

@@ -1,9 +1,14 @@
 /** The way of a mount to independence: fetch everything, write the raw image out, let the supervisor exchange it under the mount. */
 import { ThawfsError } from '../errors.js';
 import { fillImage } from '../image/fill.js';
-import type { LazyImage } from '../image/lazy-image.js';
+import { isTransient, type LazyImage } from '../image/lazy-image.js';
 import { writeRawCopy } from '../image/raw-copy.js';
+import { pause } from '../source/pause.js';
 import type { DiskStore } from '../store/disk-store.js';
+
+/** Milliseconds between two attempts: at first, and when nothing arrives any more. */
+const SHORTEST_WAIT = 1000;
+const LONGEST_WAIT = 60_000;
 
 export type CompletionState = 'idle' | 'filling' | 'writing' | 'complete' | 'failed';
 
@@ -49,6 +54,27 @@ export class Completion {
       throw error;
     });
     return this.running;
+  }
+
+  /**
+   * As {@link run}, as often as it takes: a link that was down comes back, and nobody asks again then.
+   *
+   * @throws what no waiting mends
+   */
+  async persist(): Promise<string | undefined> {
+    let [wait, before] = [SHORTEST_WAIT, 0];
+    for (;;) {
+      try {
+        return await this.run();
+      } catch (error) {
+        if (!isTransient(error)) throw error;
+        const { done } = this.state;
+        wait = done > before ? SHORTEST_WAIT : Math.min(2 * wait, LONGEST_WAIT);
+        before = done;
+        this.state = { ...this.state, reason: `${reasonOf(error)} (tried again in ${wait / 1000} s)` };
+        await pause(wait, this.stopped.signal);
+      }
+    }
   }
 
   /** For good: nobody reads what would be fetched. */

@@ -72,7 +72,8 @@ export class Fetching {
   begin(): void {
     this.content.begin();
     if (this.plan.populate === true) this.reportArrivals();
-    if (this.plan.content.kind === 'image' && this.plan.content.fill) this.complete().catch((error: unknown) => { console.error('filling:', error); });
+    const { content } = this.plan;
+    if (content.kind === 'image' && content.fill) this.complete(!content.offline).catch((error: unknown) => { console.error('filling:', error); });
   }
 
   /** The mount has ended: writes what is not written yet. */
@@ -96,9 +97,10 @@ export class Fetching {
     }, ARRIVALS_INTERVAL).unref();
   }
 
-  /** Fetches the rest, and announces the raw image when there is one. */
-  private async complete(): Promise<void> {
-    const path = await this.content.completion?.run();
+  /** Fetches the rest, and announces the raw image when there is one. @param persistently go on when the origin is there again */
+  private async complete(persistently = false): Promise<void> {
+    const { completion } = this.content;
+    const path = await (persistently ? completion?.persist() : completion?.run());
     this.gate.setLocal();
     if (path !== undefined) this.listener.complete(path);
   }

@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSy
 import { promisify } from 'node:util';
 import { describe, expect } from '@jest/globals';
 import { findRawCopy } from '../../src/image/raw-copy.js';
+import type { CompletionStatus } from '../../src/mount/completion.js';
 import { differences, forgetCached, withLazyFixture } from '../helpers/lazy-mount.js';
 import { leftovers, until, untilNothingLeft } from '../helpers/mounted.js';
 import { askedAgain, chunksOf, objectPath } from '../helpers/kept-chunks.js';
@@ -105,6 +106,23 @@ describe.each(['block', 'tree'] as const)('%s back-end', (backend) => {
     await expect(run('cat', [`${mounted.directory}/d1/f51`])).rejects.toThrow(/Input\/output error/);
     await mounted.unmount();
     await server.listen();
+  }), 180_000);
+
+  let away = false;
+  const leave = (_: unknown, response: { readonly socket: { destroy(): unknown } | null }): boolean => {
+    if (away) response.socket?.destroy();
+    return away;
+  };
+  oracleTest(needs, 'a fill goes on by itself when its origin is there again', () => withLazyFixture({ interfere: leave }, async ({ tree, mount }) => {
+    const mounted = await mount({ fill: true, fillRate: 1_000_000 }, { backend });
+    const completion = async (): Promise<CompletionStatus> => (await mounted.status())['completion'] as CompletionStatus;
+    away = true;
+    await until(async () => (await completion()).state === 'failed', 'it has failed');
+    expect((await completion()).reason).toMatch(/tried again in \d+ s/);
+    away = false;
+    await until(async () => (await completion()).state === 'complete', 'it is complete');
+    expect(await differences(tree, mounted.directory)).toBe('');
+    await mounted.unmount();
   }), 180_000);
 
   oracleTest(needs, 'status tells how fast chunks come', () => withLazyFixture({}, async ({ mount }) => {
