@@ -27,9 +27,14 @@ export function keysOfImage(image: Image, salt: Uint8Array): ContentKeys {
   return {
     keyOf: async (content, options) => {
       hasLeaves ??= image.run((view) => new Volume(view).blockSize % BLOCK_SIZE === 0, options);
-      return (await hasLeaves ? byLeaves : byReading).keyOf(content, options);
+      return (await hasLeaves && !isInline(content) ? byLeaves : byReading).keyOf(content, options);
     },
   };
+}
+
+/** Whether it lies in an inode, in up to two parts, and not in blocks. */
+function isInline({ pieces }: Content): boolean {
+  return [...pieces].some(({ source }) => source instanceof Uint8Array);
 }
 
 /** Of a source on this machine, which is read. */
@@ -88,10 +93,7 @@ class LeafKeys implements ContentKeys {
 
   async keyOf({ size, pieces }: Content, options: ReadOptions): Promise<string> {
     const key = new Key(size, this.salt);
-    for (const piece of pieces) {
-      if (piece.source instanceof Uint8Array) key.addBytes(piece.offset, piece.source.subarray(piece.sourceOffset, piece.sourceOffset + piece.length));
-      else await this.addPiece(key, piece, options);
-    }
+    for (const piece of pieces) await this.addPiece(key, piece, options);
     return key.finish();
   }
 

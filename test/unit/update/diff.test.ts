@@ -24,6 +24,7 @@ beforeAll(async () => {
   mkdirSync(at('old/sub/deep'), { recursive: true });
   for (let i = 0; i < 20; i++) writeFileSync(at(`old/sub/same-${i}`), noise(30_000, i + 1));
   for (const name of ['changed', 'grown', 'sub/moved', 'sub/gone', 'mode', 'touched', 'sub/deep/twin-1', 'linked']) writeFileSync(at(`old/${name}`), noise(20_000, name.length));
+  for (const size of [1, 60, 61, 100]) writeFileSync(at(`old/small-${size}`), noise(size, size)); // inside an inode in one part, or in two
   writeFileSync(at('old/empty-old'), '');
   symlinkSync('changed', at('old/link'));
   spawnSync('cp', ['-a', at('old'), at('new')]); // cpSync cuts times to milliseconds
