@@ -37,8 +37,11 @@ export function rawImagesIn(cache: string): RawImage[] {
 
 /** @returns those over which there is no loop device, in whatever mount namespace */
 export function unmountedRawImages(cache: string): RawImage[] {
+  const images = rawImagesIn(cache);
+  if (images.length === 0) return [];
+  const folder = fromBytes(realpathSync(rawFolderOf(cache), 'buffer')); // as the kernel tells what is under a device
   const used = new Set(loopDevices().map(backingFile));
-  return rawImagesIn(cache).filter(({ path }) => !used.has(fromBytes(realpathSync(path, 'buffer'))));
+  return images.filter(({ rootHash }) => !used.has(`${folder}/${rootHash}`));
 }
 
 /** @returns those that may go when room is wanted, the ones unused for longest first */
