@@ -91,7 +91,7 @@ async function mountStack(images: readonly string[], directory: string, options:
     for (const [i, image] of images.entries()) {
       layers.push(await mountLayer(image, (name) => staging.add(name), target, { ...options, restrictions, mirrors: i === 0 ? options.mirrors ?? [] : [] }));
     }
-    for (const layer of kept) await placeAgain(layer, old!.live, staging.add(layer));
+    for (const layer of kept) await placeAgain(layer, old!.live, staging.add(layer), options.runtimeFolder ?? defaultRuntimeFolder());
     const lowers = withoutRepeats(staging.places);
     if (upper === undefined && lowers.length === 1) moveInto(lowers[0]!, target, old?.entry.id);
     else {

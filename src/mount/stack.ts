@@ -12,7 +12,7 @@ import { placeRawImage } from './join.js';
 import type { OwnMount } from './own-mount.js';
 import { layerFolder, layersIn, rawCopyUnder, type LayerName } from './mount-table.js';
 import { ask, claimRuntimeFolder } from './runtime-folder.js';
-import type { LiveMount } from './status.js';
+import { liveMounts, type LiveMount } from './status.js';
 
 /** Milliseconds between two attempts, and in all, while a server is being replaced. */
 const RETRY_INTERVAL = 50;
@@ -61,25 +61,40 @@ export async function layersOf({ entry, live }: OwnMount): Promise<LayerName[]> 
 }
 
 /**
- * Mounts a layer of a live mount a second time.
+ * Mounts a layer of a live mount a second time. Where nobody answers for it, it is looked for again for a while: who served it may just have ended, as its image is complete.
  *
+ * @param live the servers of the mount
  * @throws MOUNT_FAILED when it has neither a server nor a raw image any more
  */
-export async function placeAgain(layer: LayerName, live: readonly LiveMount[], place: ByteString): Promise<void> {
-  const server = layer.id === undefined ? undefined : live.find(({ id }) => id === layer.id);
-  if (server !== undefined) {
-    try {
-      await ask(server.socket, { command: 'place', target: place });
+export async function placeAgain(layer: LayerName, live: readonly LiveMount[], place: ByteString, runtimeFolder: string): Promise<void> {
+  for (const deadline = Date.now() + PATIENCE;; live = await liveMounts(runtimeFolder)) {
+    if (await placeServed(layer, live, place)) return;
+    const rawImage = loopDevices().map(backingFile).find((file) => file.endsWith(`/raw/${layer.rootHash}`));
+    if (rawImage !== undefined) {
+      placeRawImage(toBytes(rawImage).toString(), place);
       return;
-    } catch (error) {
-      if (!hasCode(error, 'NOT_MOUNTED')) throw error; // it has just become complete
     }
+    if (Date.now() > deadline) {
+      const others = live.map(({ id, state }) => `${String(id)} ${state}`).join(', ');
+      throw new ThawfsError('MOUNT_FAILED', `the layer ${layer.rootHash.slice(0, 16)} has lost its server ${layer.id ?? ''} (there are: ${others || 'none'})`, {
+        detail: { rootHash: layer.rootHash }, suggestion: 'Unmount, and mount all images again.',
+      });
+    }
+    await delay(RETRY_INTERVAL);
   }
-  const rawImage = loopDevices().map(backingFile).find((file) => file.endsWith(`/raw/${layer.rootHash}`));
-  if (rawImage === undefined) {
-    throw new ThawfsError('MOUNT_FAILED', `the layer ${layer.rootHash.slice(0, 16)} has lost its server`, { detail: { rootHash: layer.rootHash }, suggestion: 'Unmount, and mount all images again.' });
+}
+
+/** @returns whether its server did it */
+async function placeServed({ id }: LayerName, live: readonly LiveMount[], place: ByteString): Promise<boolean> {
+  const server = id === undefined ? undefined : live.find((each) => each['id'] === id);
+  if (server === undefined) return false;
+  try {
+    await ask(server.socket, { command: 'place', target: place });
+    return true;
+  } catch (error) {
+    if (!hasCode(error, 'NOT_MOUNTED')) throw error; // it has just become complete
+    return false;
   }
-  placeRawImage(toBytes(rawImage).toString(), place);
 }
 
 /** Waits for a server when it is just being replaced. */
