@@ -21,7 +21,7 @@ Whatever is missed later is fetched again. Mounts are not disturbed.`;
     const { removeRawImage, unmountedRawImages } = await import('../../src/store/raw-folder.js');
     const before = store.used;
     const unmounted = flags.raw ? unmountedRawImages(store.folder) : [];
-    unmounted.forEach(removeRawImage);
+    for (const { path } of unmounted) removeRawImage(path);
     const removedRawImages = unmounted.map(({ rootHash }) => rootHash);
     const used = store.evict(flags.to, !flags.raw);
     const freed = Math.max(0, before - used);

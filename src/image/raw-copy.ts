@@ -2,11 +2,12 @@
  * The raw image written out in full beside the chunk store, to be attached without a server. It is verified while it is
  * written, and sealed: whoever changes it afterwards changes its ctime, and then it is not used any more.
  */
-import { closeSync, fsyncSync, ftruncateSync, openSync, readFileSync, readdirSync, renameSync, rmSync, statSync, statfsSync, utimesSync, writeFileSync } from 'node:fs';
+import { closeSync, fsyncSync, ftruncateSync, openSync, readFileSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
 import { ifErrno, ThawfsError } from '../errors.js';
 import type { DiskStore } from '../store/disk-store.js';
 import { idleRawImages, rawFolderOf, removeRawImage, sealOf } from '../store/raw-folder.js';
+import { freeSpace } from '../sys/free-space.js';
 import { makeFolder } from '../sys/make-folder.js';
 import { isRunning } from '../sys/process.js';
 import { MiB } from '../units.js';
@@ -68,8 +69,7 @@ export function findRawCopy(cache: string, rootHash: string): string | undefined
   } catch {
     return undefined;
   }
-  rmSync(sealOf(path), { force: true });
-  rmSync(path, { force: true });
+  removeRawImage(path);
   return undefined;
 }
 
@@ -94,21 +94,16 @@ function stateOf(path: string): string {
 
 /** Raw images that nobody has mounted make way, those unused for longest first. */
 function makeSpace(store: DiskStore, size: number): void {
-  const fits = (): boolean => freeIn(store.folder) >= size + SPARE_SPACE && store.budget - store.used >= size;
+  const fits = (): boolean => freeSpace(store.folder) >= size + SPARE_SPACE && store.budget - store.used >= size;
   for (const idle of idleRawImages(store.folder)) {
     if (fits()) return;
-    removeRawImage(idle);
+    removeRawImage(idle.path);
     store.evict(store.budget); // counts anew
   }
   if (fits()) return;
   throw new ThawfsError('NO_SPACE', `${store.folder}: no room for the raw image of ${size} bytes`, {
-    detail: { needed: size, free: freeIn(store.folder), budget: store.budget }, suggestion: 'Free space, or raise --cache-size.',
+    detail: { needed: size, free: freeSpace(store.folder), budget: store.budget }, suggestion: 'Free space, or raise --cache-size.',
   });
-}
-
-function freeIn(folder: string): number {
-  const { bavail, bsize } = statfsSync(folder);
-  return bavail * bsize;
 }
 
 /** What processes that were killed left behind. */

@@ -2,11 +2,11 @@
  * Copies files that are whole on this machine into the upper directory of an overlay, through the overlay: from then on whoever
  * opens them reads a plain local file, and no server hears of it.
  */
-import { statfsSync } from 'node:fs';
 import { chmod, lstat } from 'node:fs/promises';
 import { toBytes, type ByteString } from '../bytes/byte-string.js';
 import { fromErrno, hasCode } from '../errors.js';
 import type { LocalFile } from '../image/local-files.js';
+import { freeSpace } from '../sys/free-space.js';
 import { MiB } from '../units.js';
 
 /** Bytes that are left free on the disk: what is copied is only a convenience. */
@@ -53,8 +53,7 @@ export class CopyUp {
   /** @returns whether it is done with */
   private async copy(path: ByteString, size: number): Promise<boolean> {
     const { view, upper } = this.options;
-    const { bavail, bsize } = statfsSync(upper);
-    if (bavail * bsize < size + RESERVE) {
+    if (freeSpace(upper) < size + RESERVE) {
       this.report({ state: 'full' });
       return false;
     }

@@ -86,12 +86,13 @@ async function mountStack(images: readonly string[], directory: string, options:
   const restrictions = [...options.restrictions ?? [], ...(old === undefined ? [] : restrictionsOf(old.entry))];
   const kept = old !== undefined && keep ? await layersOf(old) : [];
   const layers: Layer[] = [];
-  const staging = new Staging(options.runtimeFolder ?? defaultRuntimeFolder());
+  const runtimeFolder = options.runtimeFolder ?? defaultRuntimeFolder();
+  const staging = new Staging(runtimeFolder);
   try {
     for (const [i, image] of images.entries()) {
       layers.push(await mountLayer(image, (name) => staging.add(name), target, { ...options, restrictions, mirrors: i === 0 ? options.mirrors ?? [] : [] }));
     }
-    for (const layer of kept) await placeAgain(layer, old!.live, staging.add(layer), options.runtimeFolder ?? defaultRuntimeFolder());
+    for (const layer of kept) await placeAgain(layer, old!.live, staging.add(layer), runtimeFolder);
     const lowers = withoutRepeats(staging.places);
     if (upper === undefined && lowers.length === 1) moveInto(lowers[0]!, target, old?.entry.id);
     else {

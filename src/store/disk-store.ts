@@ -20,7 +20,7 @@ import { makeFolder } from '../sys/make-folder.js';
 import { writeFully } from '../sys/write.js';
 import { bootId } from '../sys/identity.js';
 import { BLOCK_SIZE, roundUp } from '../units.js';
-import { idleRawImages, rawFolderOf, removeRawImage } from './raw-folder.js';
+import { idleRawImages, rawFolderOf, removeRawImage, type RawImage } from './raw-folder.js';
 
 /** Bytes that a cache may take unless somebody says otherwise. */
 export const DEFAULT_DISK_BUDGET = 4 * 1024 ** 3;
@@ -227,21 +227,21 @@ export class DiskStore {
     const objects = [...this.objects()];
     let used = objects.reduce((sum, { space }) => sum + space, this.rawSpace());
     if (used > target) {
-      const chunks = objects.filter(({ id }) => !pinned.has(id)).map(({ id, ...rest }) => ({ ...rest, name: id, remove: () => { this.evictObject(id); } }));
-      const rawImages = (keepRaw ? [] : idleRawImages(this.folder)).map((image) => ({ ...image, name: image.rootHash, remove: () => { removeRawImage(image); } }));
-      for (const { space, remove } of [...chunks, ...rawImages].sort((one, other) => one.usedMs - other.usedMs || (one.name < other.name ? -1 : 1))) {
+      const candidates: { id: string; space: number; usedMs: number; rawImage?: RawImage }[] = objects;
+      if (!keepRaw) for (const rawImage of idleRawImages(this.folder)) candidates.push({ ...rawImage, id: rawImage.rootHash, rawImage });
+      candidates.sort((a, b) => a.usedMs - b.usedMs || (a.id < b.id ? -1 : 1));
+      for (const { id, space, rawImage } of candidates) {
         if (used <= target) break;
-        remove();
+        if (pinned.has(id)) continue;
+        if (rawImage === undefined) {
+          rmSync(this.pathOf(id), { force: true });
+          this.statistics.evicted++;
+        } else removeRawImage(rawImage.path);
         used -= space;
       }
     }
     this.setUsed(used);
     return used;
-  }
-
-  private evictObject(id: string): void {
-    rmSync(this.pathOf(id), { force: true });
-    this.statistics.evicted++;
   }
 
   /** All objects, in no particular order. */

@@ -50,7 +50,8 @@ export function idleRawImages(cache: string): RawImage[] {
   return unmountedRawImages(cache).filter(({ usedMs }) => usedMs < latest).sort((a, b) => a.usedMs - b.usedMs);
 }
 
-export function removeRawImage({ path }: RawImage): void {
+/** With its seal. */
+export function removeRawImage(path: string): void {
   rmSync(sealOf(path), { force: true });
   rmSync(path, { force: true });
 }

@@ -34,7 +34,8 @@ export function keysOfImage(image: Image, salt: Uint8Array): ContentKeys {
 
 /** Whether it lies in an inode, in up to two parts, and not in blocks. */
 function isInline({ pieces }: Content): boolean {
-  return [...pieces].some(({ source }) => source instanceof Uint8Array);
+  const [first] = pieces;
+  return first?.source instanceof Uint8Array;
 }
 
 /** Of a source on this machine, which is read. */
